@@ -1,0 +1,13 @@
+"""Where the packaged NMODL sources and cell templates lie: inside the wheel, or beside the package in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def folder(name: str) -> Path:
+    """Return the folder of packaged files called `name` (``"mechanisms"`` or ``"templates"``)."""
+    packaged = _PACKAGE / name
+    return packaged if packaged.is_dir() else _PACKAGE.parent / name
