@@ -1,0 +1,1 @@
+"""What a neuron is: its shape, its regions and its cell templates."""

@@ -1,0 +1,58 @@
+"""Where feed-forward and feedback synapses land on a cell's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from segdend_plugin.errors import MorphologyError
+from segdend_plugin.types import Section, Segment
+
+
+def spread_by_length(sections: Sequence[Section], count: int, rng: np.random.Generator) -> list[tuple[int, float]]:
+    """Return `count` places, drawn with probability proportional to dendritic length.
+
+    Parameters
+    ----------
+    sections
+        The region, in an order that is the same in every cell of a kind.
+    count
+        How many places.
+    rng
+        Stream of this cell.
+
+    Returns
+    -------
+    list of (int, float)
+        Index of the section in `sections` and position along it, 0 to 1.
+    """
+    if not sections:
+        raise MorphologyError("The cell has no basal dendrite to put synapses on: give it sections of SWC type 3.")
+    lengths = np.array([section.L for section in sections])
+    ends = np.cumsum(lengths)
+    places = rng.uniform(0.0, ends[-1], count)
+    chosen = np.searchsorted(ends, places, side="right")
+    return [(int(k), float(1.0 - (ends[k] - place) / lengths[k])) for k, place in zip(chosen, places, strict=True)]
+
+
+def most_distal_tips(sections: Sequence[Section], soma: Segment, count: int) -> list[Segment]:
+    """Return the last segments of the `count` terminal sections that are farthest from the soma by path.
+
+    Parameters
+    ----------
+    sections
+        The region, usually the tuft.
+    soma
+        Where distance is measured from.
+    count
+        How many tips at most; a region with fewer tips gives all of them.
+    """
+    from neuron import h
+
+    if not sections:
+        raise MorphologyError("The cell has no apical tuft for feedback to land on: give it sections of SWC type 4.")
+    names = {section.name() for section in sections}
+    tips = [s for s in sections if not any(child.name() in names for child in s.children())]
+    tips.sort(key=lambda section: -h.distance(soma, section(1)))
+    return [section(1.0 - 0.5 / section.nseg) for section in tips[:count]]

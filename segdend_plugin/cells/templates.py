@@ -1,0 +1,194 @@
+"""The cell templates as NEURON objects, and as rules for NetPyNE.
+
+NEURON is imported inside the functions, so that importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segdend_plugin.cells import morphology
+from segdend_plugin.errors import MechanismError, MorphologyError
+from segdend_plugin.resources import folder
+
+REGION_LISTS = ("all", "somatic", "basal", "apical", "axonal", "trunk", "oblique", "tuft")
+"""The section lists of a pyramidal cell."""
+
+
+@dataclass(frozen=True)
+class Membrane:
+    """Passive properties, the same everywhere in the cell, and how finely it is cut.
+
+    Attributes
+    ----------
+    axial_resistivity : float
+        Ra (ohm cm).
+    capacitance : float
+        cm (uF/cm2).
+    time_constant : float
+        Membrane time constant (ms); the leak conductance is ``capacitance / time_constant``.
+    rest : float
+        Resting potential (mV).
+    d_lambda : float
+        Longest segment, in AC length constants.
+    frequency : float
+        Frequency at which these are taken (Hz).
+    nseg : int or None
+        Number of segments of every section, made odd; None: the d_lambda rule.
+    """
+
+    axial_resistivity: float = 100.0
+    capacitance: float = 1.0
+    time_constant: float = 10.0
+    rest: float = -70.0
+    d_lambda: float = 0.1
+    frequency: float = 100.0
+    nseg: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("axial_resistivity", "capacitance", "time_constant", "d_lambda", "frequency"):
+            if not 0 < getattr(self, field) < float("inf"):
+                raise MorphologyError(f"membrane.{field}: is {getattr(self, field)}; give it a finite value above 0")
+        if not abs(self.rest) < float("inf"):
+            raise MorphologyError(f"membrane.rest: is {self.rest}; give it a finite potential in mV")
+        if self.nseg is not None and not 1 <= self.nseg < 32768:
+            raise MorphologyError(f"membrane.nseg: is {self.nseg}; give 1 or more, or None for the d_lambda rule")
+
+
+def pyramidal_passive(path: str | Path, membrane: Membrane = Membrane()) -> Any:
+    """Build a passive cell from an SWC file, with its trunk, oblique and tuft sections listed.
+
+    Parameters
+    ----------
+    path : str or Path
+        An SWC file; `morphology.read_swc` says what it must hold.
+    membrane : Membrane
+
+    Returns
+    -------
+    SegDendPyramidalPassive (hoc object)
+        The cell; its sections live as long as it does.
+
+    Raises
+    ------
+    MorphologyError
+        If the file cannot be used.
+    """
+    from neuron import h
+
+    morphology.read_swc(path)
+    _load("SegDendPyramidalPassive", "pyramidal_passive.hoc")
+    cell = h.SegDendPyramidalPassive(
+        str(path),
+        membrane.axial_resistivity,
+        membrane.capacitance,
+        membrane.time_constant,
+        membrane.rest,
+        membrane.d_lambda,
+        membrane.frequency,
+        membrane.nseg or 0,
+    )
+    _list_apical_regions(cell)
+    return cell
+
+
+def three_compartment() -> Any:
+    """Build the lumped cell of the paper (hoc object of SegDendThreeCompartment).
+
+    Raises
+    ------
+    MechanismError
+        If the mechanisms of this project are not loaded.
+    """
+    from neuron import h
+
+    # HOC resolves the name while it parses the template, so that it cannot be loaded earlier.
+    if not hasattr(h, "SegDendLumped"):
+        raise MechanismError("the mechanism SegDendLumped is not loaded; load the mechanisms before building cells")
+    _load("SegDendThreeCompartment", "three_compartment.hoc")
+    return h.SegDendThreeCompartment()
+
+
+def netpyne_cell_params(cell: Any) -> dict[str, Any]:
+    """Describe a SegDendPyramidalPassive as a cell rule of NetPyNE (an entry of ``netParams.cellParams``).
+
+    Parameters
+    ----------
+    cell : SegDendPyramidalPassive (hoc object)
+        Left as it is.
+
+    Returns
+    -------
+    dict
+        ``secs``: geometry with the 3-D points (um, the centre of the soma at the origin), connections and the passive
+        mechanism of each section, parents first; ``secLists``: names of sections by region. Plain numbers and strings.
+    """
+    centre = _soma_centre(cell)
+    return {
+        "secs": {_name(section): _section_rule(section, centre) for section in cell.all},
+        "secLists": {region: [_name(section) for section in getattr(cell, region)] for region in REGION_LISTS},
+    }
+
+
+def _load(template: str, file: str) -> None:
+    from neuron import h
+
+    if not hasattr(h, template):
+        h.load_file(str(folder("templates") / file))
+
+
+def _list_apical_regions(cell: Any) -> None:
+    sections = list(cell.apical)
+    index = {section: position for position, section in enumerate(sections)}
+    # trueparentseg looks through sections that hang on the near end of their parent: those are siblings.
+    parents = [index.get(section.trueparentseg().sec, -1) for section in sections]
+    labels = morphology.apical_regions(parents, [section.L for section in sections])
+    for section, label in zip(sections, labels):
+        getattr(cell, label).append(section)
+
+
+def _name(section: Any) -> str:
+    """Turn ``Template[0].dend[3]`` into ``dend_3`` and the first soma section into ``soma``."""
+    name = section.name().rsplit(".", 1)[-1].replace("[", "_").rstrip("]")
+    return "soma" if name == "soma_0" else name
+
+
+def _soma_centre(cell: Any) -> tuple[float, float, float]:
+    """Return the point halfway along the soma (um)."""
+    soma = cell.soma[0]
+    points = [(soma.x3d(i), soma.y3d(i), soma.z3d(i)) for i in range(soma.n3d())]
+    arcs = [soma.arc3d(i) for i in range(soma.n3d())]
+    middle = soma.L / 2
+    far = next(i for i, arc in enumerate(arcs) if arc >= middle)
+    share = (middle - arcs[far - 1]) / (arcs[far] - arcs[far - 1])
+    x, y, z = (near + share * (end - near) for near, end in zip(points[far - 1], points[far]))
+    return x, y, z
+
+
+def _section_rule(section: Any, centre: tuple[float, float, float]) -> dict[str, Any]:
+    rule: dict[str, Any] = {
+        "geom": {
+            "L": section.L,
+            "diam": section.diam,
+            "nseg": section.nseg,
+            "Ra": section.Ra,
+            "cm": section.cm,
+            "pt3d": [
+                (
+                    section.x3d(i) - centre[0],
+                    section.y3d(i) - centre[1],
+                    section.z3d(i) - centre[2],
+                    section.diam3d(i),
+                )
+                for i in range(section.n3d())
+            ],
+        },
+        "topol": {},
+        "mechs": {"pas": {"g": section(0.5).pas.g, "e": section(0.5).pas.e}},
+    }
+    parent = section.parentseg()
+    if parent is not None:
+        rule["topol"] = {"parentSec": _name(parent.sec), "parentX": parent.x, "childX": float(section.orientation())}
+    return rule

@@ -1,0 +1,166 @@
+"""The command line: `segdend COMMAND`, also `python -m segdend_plugin`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from segdend_plugin import __version__
+from segdend_plugin.errors import SegDendError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0, or 2 for anything that the user can mend."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], None] = options.command
+    try:
+        command(options)
+    except SegDendError as error:
+        if _is_first_process():
+            print(f"segdend: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        if _is_alone():
+            print("segdend: interrupted", file=sys.stderr)
+            return INTERRUPTED
+        raise
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
+    from segdend_plugin.experiment import config
+
+    overrides = {} if options.seed is None else {"seed": options.seed}
+    experiment = config.load(options.config, options.set, **overrides)
+    ranks = _start()
+    from segdend_plugin.experiment import run
+    from segdend_plugin.views import plots
+    from segdend_plugin.views.progress import Bar
+
+    summary, folder = run.train(experiment, options.out, Bar(ranks.is_root and not options.quiet))
+    if ranks.is_root:
+        plots.learning_curve([folder], folder / "learning.png")
+        print(
+            f"{summary.evaluated_on} error {100 * summary.test_error:.2f} % of {summary.test_examples} images, "
+            f"{summary.train_images_per_second:.1f} training images/s; results in {folder}"
+        )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    ranks = _start()
+    from segdend_plugin.experiment import run
+    from segdend_plugin.views.progress import Bar
+
+    result = run.evaluate(options.folder, Bar(ranks.is_root))
+    if ranks.is_root:
+        print(json.dumps(result, indent=2))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from segdend_plugin.views import plots, report
+
+    print(report.table(options.folders))
+    if options.out is not None:
+        plots.learning_curve(options.folders, options.out)
+
+
+def _compile(options: argparse.Namespace) -> None:
+    from segdend_plugin.engine import mechanisms
+
+    print(mechanisms.build())
+
+
+def _morphology_list(options: argparse.Namespace) -> None:
+    from segdend_plugin.cells import morphology
+
+    width = max(map(len, morphology.CATALOGUE))
+    for entry in morphology.CATALOGUE.values():
+        print(f"{entry.name:{width}}  {entry.description}")
+
+
+def _morphology_info(options: argparse.Namespace) -> None:
+    from segdend_plugin.views import report
+
+    print(json.dumps(report.morphology(options.cell), indent=2))
+
+
+def _morphology_plot(options: argparse.Namespace) -> None:
+    from segdend_plugin.cells import morphology
+    from segdend_plugin.views import morphology as view
+
+    cell = morphology.read_swc(morphology.find(options.cell))
+    view.plot(cell, options.out)
+    print(options.out)
+
+
+def _start():  # type: ignore[no-untyped-def]
+    """Start MPI before anything imports NEURON, and let an error on one rank end all of them."""
+    from segdend_plugin.engine import mpi
+
+    ranks = mpi.start()
+    mpi.abort_on_error()
+    return ranks
+
+
+def _is_first_process() -> bool:
+    return _ranks_if_started() in (None, 0) or _is_alone()
+
+
+def _is_alone() -> bool:
+    mpi = sys.modules.get("mpi4py.MPI")
+    return mpi is None or mpi.COMM_WORLD.Get_size() == 1
+
+
+def _ranks_if_started() -> int | None:
+    mpi = sys.modules.get("mpi4py.MPI")
+    return None if mpi is None else int(mpi.COMM_WORLD.Get_rank())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="segdend", description="Teach networks of realistic neurons with segregated dendrites, in NEURON."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a network and write the results into a folder")
+    train.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="description; default: the embedded digits")
+    train.add_argument("--set", action="append", default=[], metavar="key.path=value", help="change one key")
+    train.add_argument("--out", type=Path, metavar="DIR", help="folder of the results; default: the next runs/NNN")
+    train.add_argument("--seed", type=int, metavar="N", help="seed of all random streams")
+    train.add_argument("--quiet", action="store_true", help="no progress bar")
+    train.set_defaults(command=_train)
+
+    evaluate = commands.add_parser("evaluate", help="classify the held-out images with the weights of a run")
+    evaluate.add_argument("folder", type=Path, metavar="DIR")
+    evaluate.set_defaults(command=_evaluate)
+
+    report = commands.add_parser("report", help="compare runs: a table, and a figure of their learning curves")
+    report.add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    report.add_argument("--out", type=Path, metavar="X.png", help="figure")
+    report.set_defaults(command=_report)
+
+    build = commands.add_parser("compile", help="build the NMODL mechanisms ahead of time and print the library")
+    build.set_defaults(command=_compile)
+
+    cells = commands.add_parser("morphology", help="the shipped reconstructions, or your own")
+    actions = cells.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="the catalogue").set_defaults(command=_morphology_list)
+    info = actions.add_parser("info", help="sizes and electrical segregation, as JSON")
+    info.add_argument("cell", metavar="NAME_OR_FILE")
+    info.set_defaults(command=_morphology_info)
+    plot = actions.add_parser("plot", help="draw a cell")
+    plot.add_argument("cell", metavar="NAME_OR_FILE")
+    plot.add_argument("--out", type=Path, required=True, metavar="X.png")
+    plot.set_defaults(command=_morphology_plot)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

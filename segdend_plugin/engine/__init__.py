@@ -1,0 +1,1 @@
+"""NEURON objects on this rank: MPI, compiled mechanisms, plastic projections and populations."""

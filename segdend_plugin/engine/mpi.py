@@ -1,0 +1,251 @@
+"""The one place that starts MPI: mpi4py first, then NEURON with the very library that mpi4py has opened.
+
+NEURON looks for an MPI library by itself and, when it finds none or a linker script, lets every process believe that
+it is alone. So the sizes that the launcher, mpi4py and NEURON see are compared before anything else happens.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, TypeVar
+
+from segdend_plugin.errors import ParallelError
+
+T = TypeVar("T")
+
+_INTERRUPTED = 130  # the shell's status of a command that Ctrl-C ended
+_LIBMPI = re.compile(r"libmpi(ch|_(cray|gnu|intel|nvidia|amd|aocc)\w*)?\.(so|dylib|\d)")
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """The processes of this job, as one of them sees them.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which process this is, and how many there are.
+    pc : h.ParallelContext
+        NEURON's handle of the same job.
+    """
+
+    rank: int
+    size: int
+    pc: Any
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this is rank 0."""
+        return self.rank == 0
+
+    def barrier(self) -> None:
+        """Wait until every rank is here."""
+        self.pc.barrier()
+
+    def allgather(self, value: T) -> list[T]:
+        """Return the values of all ranks, in rank order, on every rank."""
+        values: list[T] = self.pc.py_allgather(value)
+        return values
+
+    def gather(self, value: T) -> list[T] | None:
+        """Return the values of all ranks, in rank order, on rank 0 and None elsewhere."""
+        values: list[T] | None = self.pc.py_gather(value, 0)
+        return values
+
+    def broadcast(self, value: T) -> T:
+        """Return rank 0's value on every rank."""
+        received: T = self.pc.py_broadcast(value, 0)
+        return received
+
+
+@cache
+def start() -> Ranks:
+    """Start MPI and NEURON together; every later call returns the same object.
+
+    Without an MPI library a process that no launcher started runs alone and says so once.
+
+    Returns
+    -------
+    Ranks
+        This process and its peers.
+
+    Raises
+    ------
+    ParallelError
+        If the launcher, mpi4py and NEURON do not agree on the number of processes.
+    """
+    neuron_came_first = "neuron" in sys.modules
+    launched = _launched()
+    world = _world(launched)
+    size = 1 if world is None else world.Get_size()
+    if launched not in (None, size):
+        raise ParallelError(
+            f"The launcher started {launched} processes but MPI sees {size}, because mpiexec belongs to another MPI"
+            f" than mpi4py: start with the mpiexec beside this Python ({Path(sys.executable).parent}) or install the"
+            " mpi4py of your mpiexec."
+        )
+    h = _neuron(parallel=size > 1)
+    pc = h.ParallelContext()
+    if pc.nhost() != size:
+        raise ParallelError(_neuron_disagrees(int(pc.nhost()), size, neuron_came_first))
+    return Ranks(rank=int(pc.id()), size=size, pc=pc)
+
+
+def abort(code: int) -> NoReturn:
+    """End every process of the job with exit status `code`; a process that is alone just exits."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    mpi = sys.modules.get("mpi4py.MPI")
+    if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized() and mpi.COMM_WORLD.Get_size() > 1:
+        mpi.COMM_WORLD.Abort(code)
+    raise SystemExit(code)
+
+
+def abort_on_error() -> None:
+    """Let an uncaught exception on one rank end all of them: the others would wait for it forever.
+
+    Ctrl-C ends the job with status 130. Does nothing when this process is alone.
+    """
+    ranks = start()
+    if ranks.size == 1:
+        return
+
+    def end_all(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.stderr.write("segdend: interrupted\n")
+            abort(_INTERRUPTED)
+        lines = traceback.format_exception(kind, error, trace)
+        sys.stderr.write("".join([f"segdend: error on rank {ranks.rank} of {ranks.size}\n", *lines]))
+        abort(1)
+
+    sys.excepthook = end_all
+
+
+def _launched() -> int | None:
+    """Return how many processes the launcher says it started, or None when it does not say.
+
+    The variables of mpiexec come before Slurm's, because mpiexec may itself run within a step of Slurm. A Slurm
+    allocation or batch script launches nothing: only a numbered step (srun) does; Slurm's own steps have reserved ids.
+    """
+    for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"):
+        if (size := _number(name)) is not None:
+            return size
+    step = _number("SLURM_STEP_ID")
+    if step is not None and step < 0xFFFF_FFF0 and "SLURM_PROCID" in os.environ:
+        return _number("SLURM_STEP_NUM_TASKS")
+    return None
+
+
+def _number(name: str) -> int | None:
+    """Return the environment variable `name` as a whole number, or None."""
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() else None
+
+
+def _world(launched: int | None) -> Any | None:
+    """Start MPI through mpi4py and return its world, or None when there is no MPI library and no need of one."""
+    try:
+        import mpi4py
+
+        if "mpi4py.MPI" not in sys.modules:
+            # MPICH ends the process when it starts under a foreign launcher, so look at the vendor before.
+            mpi4py.rc.initialize = False
+            mpi4py.rc.finalize = True
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        if launched is not None and launched > 1:
+            raise ParallelError(
+                f"The launcher started {launched} processes but mpi4py finds no MPI library: install the one of your"
+                " mpiexec, or 'pip install mpich' and use the mpiexec that comes with it."
+            ) from error
+        print("segdend: no MPI library found, running as one process", file=sys.stderr)
+        return None
+    if not MPI.Is_initialized():
+        _refuse_foreign_launcher(MPI.get_vendor()[0])
+        MPI.Init_thread(MPI.THREAD_FUNNELED)
+    if (library := _mapped_libmpi()) is not None:
+        os.environ.setdefault("MPI_LIB_NRN_PATH", library)
+    return MPI.COMM_WORLD
+
+
+def _refuse_foreign_launcher(vendor: str) -> None:
+    """Raise if Open MPI's mpiexec started a process whose mpi4py uses MPICH or one of its kin."""
+    if "OMPI_COMM_WORLD_SIZE" in os.environ and vendor in ("MPICH", "Intel MPI", "MVAPICH"):
+        raise ParallelError(
+            f"The mpiexec of Open MPI started this process but mpi4py uses {vendor}: start with the mpiexec of {vendor}"
+            f" (look beside this Python, in {Path(sys.executable).parent}) or install the mpi4py of your mpiexec."
+        )
+
+
+def _mapped_libmpi() -> str | None:
+    """Return the path of the MPI library that this process has open, or None."""
+    images = _images_of_macos() if sys.platform == "darwin" else _images_of_linux()
+    return next((path for path in sorted(images) if _LIBMPI.match(Path(path).name)), None)
+
+
+def _images_of_linux() -> set[str]:
+    """Return the files that are mapped into this process."""
+    maps = Path("/proc/self/maps")
+    lines = maps.read_text(errors="replace").splitlines() if maps.exists() else []
+    return {line.split(maxsplit=5)[5] for line in lines if "/" in line}
+
+
+def _images_of_macos() -> set[str]:
+    """Return the libraries that the dynamic loader of macOS has opened."""
+    dyld = ctypes.CDLL(None)
+    dyld._dyld_get_image_name.restype = ctypes.c_char_p
+    return {os.fsdecode(dyld._dyld_get_image_name(i)) for i in range(dyld._dyld_image_count())}
+
+
+def _neuron(parallel: bool) -> Any:
+    """Import NEURON, let it join MPI if there are peers, and return ``h``."""
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")  # else every rank warns that there is no display
+    with _stdout_aside(silent=not parallel):  # NEURON announces 'numprocs=…'; stdout belongs to our own results
+        from neuron import h
+
+        if parallel:
+            h.nrnmpi_init()
+    return h
+
+
+@contextmanager
+def _stdout_aside(silent: bool) -> Iterator[None]:
+    """Send what C code writes to stdout to stderr, or nowhere if `silent`."""
+    libc = ctypes.CDLL(None)
+    libc.fflush(None)
+    stdout = os.dup(1)
+    aside = os.open(os.devnull, os.O_WRONLY) if silent else os.dup(2)
+    os.dup2(aside, 1)
+    try:
+        yield
+    finally:
+        libc.fflush(None)
+        os.dup2(stdout, 1)
+        os.close(stdout)
+        os.close(aside)
+
+
+def _neuron_disagrees(hosts: int, size: int, neuron_came_first: bool) -> str:
+    """Return the sentence for NEURON seeing `hosts` processes where MPI has `size`."""
+    sizes = f"The world of NEURON has size {hosts} but that of MPI {size}"
+    if neuron_came_first:
+        return (
+            f"{sizes}, because neuron was imported before MPI was started: call segdend_plugin.engine.mpi.start()"
+            " before the first import of neuron or netpyne."
+        )
+    library = os.environ.get("MPI_LIB_NRN_PATH", "any MPI library")
+    return (
+        f"{sizes}, because NEURON cannot use {library}: unset MPI_LIB_NRN_PATH or set it to the libmpi that"
+        " mpi4py uses."
+    )

@@ -1,0 +1,259 @@
+"""The cells of one population on this rank: spiking somas, dendritic sites, probes, input and teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdend_plugin.cells.calibration import Scale, basal_currents, tuft_current
+from segdend_plugin.cells.electrotonics import Segregation, segregation
+from segdend_plugin.cells.sites import most_distal_tips, spread_by_length
+from segdend_plugin.engine.projection import Kernel, Projection
+from segdend_plugin.rule.phases import Schedule
+from segdend_plugin.rule.plateau import sums_to_means
+from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.types import Array, HocObject, Section, Segment
+
+
+@dataclass(frozen=True)
+class CellHandle:
+    """One cell of this rank, as a host hands it over.
+
+    Attributes
+    ----------
+    gid
+        Global identity.
+    soma
+        The segment that spikes.
+    basal, tuft
+        Sections for feed-forward and feedback synapses; both empty for a lumped cell.
+    lumped
+        The SegDendLumped of a three-compartment cell, None for a cable cell.
+    """
+
+    gid: int
+    soma: Segment
+    basal: Sequence[Section] = ()
+    tuft: Sequence[Section] = ()
+    lumped: HocObject | None = None
+
+
+class Probe:
+    """Reads or writes one variable of many mechanisms at once."""
+
+    def __init__(self, mechanisms: Sequence[HocObject], variable: str) -> None:
+        from neuron import h
+
+        self._pointers = h.PtrVector(max(len(mechanisms), 1))
+        self._values = h.Vector(max(len(mechanisms), 1))
+        self._empty = not mechanisms
+        for index, mechanism in enumerate(mechanisms):
+            self._pointers.pset(index, getattr(mechanism, f"_ref_{variable}"))
+        self._view: Array = self._values.as_numpy()
+
+    def read(self) -> Array:
+        """Return a copy of the values, shape (n,)."""
+        if self._empty:
+            return np.empty(0)
+        self._pointers.gather(self._values)
+        return self._view.copy()
+
+    def write(self, values: Array) -> None:
+        """Set the values, shape (n,)."""
+        if not self._empty:
+            self._view[:] = values
+            self._pointers.scatter(self._values)
+
+
+class Inputs:
+    """The SegDendInput cells of this rank.
+
+    Parameters
+    ----------
+    gids
+        All input cells, in the order of the pixels.
+    cells
+        gid and mechanism of those on this rank.
+    """
+
+    def __init__(self, gids: Sequence[int], cells: Sequence[tuple[int, HocObject]]) -> None:
+        self.gids = list(gids)
+        index = {gid: k for k, gid in enumerate(self.gids)}
+        self._pixels = np.array([index[gid] for gid, _ in cells], dtype=int)
+        self._levels = Probe([cell for _, cell in cells], "level")
+        for gid, cell in cells:
+            cell.id = gid
+
+    def show(self, image: Array) -> None:
+        """Set the level of every input; `image` has shape (n_input,), values between 0 and 1."""
+        self._levels.write(image[self._pixels])
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Window averages of the local cells of a population, each of shape (n,); rates in 1/ms."""
+
+    forward_potential: Array
+    forward_rate: Array
+    target_rate: Array
+    forward_apical: Array
+    target_apical: Array
+
+
+class Population:
+    """Cells of one kind in one layer.
+
+    Parameters
+    ----------
+    name
+        Name of the population.
+    kind
+        What cell it is made of.
+    gids
+        All cells of the population, on any rank, in order.
+    cells
+        Those on this rank, in the same order. All have the same shape.
+    scale
+        Meaning of the rule's units.
+    somatic_gain
+        Steady somatic potential for unit basal drive, k_b (cable cells are calibrated to it).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        gids: Sequence[int],
+        cells: Sequence[CellHandle],
+        scale: Scale,
+        somatic_gain: float,
+    ) -> None:
+        self.name, self.kind, self.gids, self.cells = name, kind, list(gids), list(cells)
+        self.scale, self.somatic_gain = scale, somatic_gain
+        self.local_gids = [cell.gid for cell in self.cells]
+        self.is_lumped = bool(self.cells) and self.cells[0].lumped is not None
+        self.inbound: Projection | None = None
+        self.feedback: Projection | None = None
+        self.segregation: Segregation | None = None
+        self._sites: list[HocObject] = []
+        self._somas = [self._spiking_soma(cell) for cell in self.cells]
+        self._soma_sums = [Probe(self._somas, name) for name in ("forward_potential", "forward_rate", "target_rate")]
+        self._tuft_sums: list[Probe] = []
+        self._tuft_sites = 1
+        self._teachers: Probe | None = None
+
+    def spike_sources(self) -> list[tuple[int, HocObject]]:
+        """Return gid and spiking mechanism of every local cell."""
+        return list(zip(self.local_gids, self._somas, strict=True))
+
+    def receive(self, projection: Projection, n_slots: int, seed: int) -> None:
+        """Let a feed-forward projection drive the basal dendrites.
+
+        Parameters
+        ----------
+        projection
+            Its postsynaptic cells are this population's local cells, in order.
+        n_slots
+            Places per cell, as the projection has them.
+        seed
+            Seed of the experiment, for the choice of places.
+        """
+        self.inbound = projection
+        if self.is_lumped:
+            self._point_lumped("basal", projection)
+            return
+        places = [
+            spread_by_length(cell.basal, n_slots, stream(seed, Purpose.SITES, cell.gid)) for cell in self.cells
+        ]
+        first = self.cells[0]
+        gains = basal_currents(
+            first.soma, [first.basal[k](x) for cell in places for k, x in cell], self.somatic_gain, self.scale
+        ).reshape(len(self.cells), n_slots)
+        for post, cell in enumerate(self.cells):
+            for slot, (k, x) in enumerate(places[post]):
+                self._add_site(cell.basal[k](x), projection.drive(post, slot), gains[post, slot])
+
+    def receive_feedback(self, projection: Projection, n_sites: int) -> None:
+        """Let a feedback projection drive the tufts, and probe their potential where it lands.
+
+        Parameters
+        ----------
+        projection
+            Its postsynaptic cells are this population's local cells, in order, with one slot.
+        n_sites
+            Tuft sites per cable cell.
+        """
+        from neuron import h
+
+        self.feedback = projection
+        probes: list[HocObject] = []
+        if self.is_lumped:
+            self._point_lumped("apical", projection)
+            probes = self._somas
+        else:
+            tufts = [most_distal_tips(cell.tuft, cell.soma, n_sites) for cell in self.cells]
+            self.segregation = segregation(self.cells[0].soma, tufts[0])
+            gain = tuft_current(tufts[0], self.scale)
+            self._tuft_sites = len(tufts[0])
+            for post, sites in enumerate(tufts):
+                for site in sites:
+                    self._add_site(site, projection.drive(post), gain)
+                    probe = h.SegDendProbe(site)
+                    probe.rest, probe.unit = self.scale.rest, self.scale.unit
+                    probes.append(probe)
+        self._tuft_sums = [Probe(probes, name) for name in ("forward_apical", "target_apical")]
+
+    def add_teachers(self) -> None:
+        """Give every local cell a teaching current (lumped output cells)."""
+        from neuron import h
+
+        teachers = [h.SegDendTeacher(cell.soma) for cell in self.cells]
+        for teacher in teachers:
+            teacher.rest, teacher.unit = self.scale.rest, self.scale.unit
+        self._sites += teachers
+        self._teachers = Probe(teachers, "correct")
+
+    def teach(self, label: int) -> None:
+        """Choose the cell that the teacher excites: the one at position `label` of the population."""
+        if self._teachers is not None:
+            self._teachers.write(np.array([float(gid == self.gids[label]) for gid in self.local_gids]))
+
+    def averages(self, schedule: Schedule) -> Averages:
+        """Return the window averages of the trial that has just run."""
+        potential, rate, target_rate = (probe.read() for probe in self._soma_sums)
+        forward_apical = target_apical = np.zeros(len(self.cells))
+        if self._tuft_sums:
+            forward_apical, target_apical = (
+                probe.read().reshape(len(self.cells), self._tuft_sites).mean(axis=1) for probe in self._tuft_sums
+            )
+        forward, target = schedule.forward_steps, max(schedule.target_steps, 1)
+        return Averages(
+            sums_to_means(potential, forward),
+            sums_to_means(rate, forward),
+            sums_to_means(target_rate, target),
+            sums_to_means(forward_apical, forward),
+            sums_to_means(target_apical, target),
+        )
+
+    def _spiking_soma(self, cell: CellHandle) -> HocObject:
+        from neuron import h
+
+        soma = cell.lumped if cell.lumped is not None else h.SegDendSoma(cell.soma)
+        soma.id, soma.rest, soma.unit = cell.gid, self.scale.rest, self.scale.unit
+        return soma
+
+    def _point_lumped(self, dendrite: str, projection: Projection) -> None:
+        from neuron import h
+
+        for post, soma in enumerate(self._somas):
+            h.setpointer(projection.drive(post), dendrite, soma)
+
+    def _add_site(self, place: Segment, drive: HocObject, gain: float) -> None:
+        from neuron import h
+
+        site = h.SegDendSite(place)
+        site.gain = gain
+        h.setpointer(drive, "drive", site)
+        self._sites.append(site)

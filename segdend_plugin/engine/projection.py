@@ -1,0 +1,81 @@
+"""Dense plastic projections: one NMODL object per rank instead of one NetCon per synapse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+
+from segdend_plugin.types import Array, HocObject, Integers
+
+
+class Kernel(IntEnum):
+    """How a projection filters spikes (the `kernel` of SegDendProjection)."""
+
+    POTENTIAL = 0  # kappa, for lumped dendrites without a membrane of their own
+    CURRENT = 1  # an exponential current, which a membrane of 10 ms turns into kappa
+
+
+class Projection:
+    """All synapses from one layer onto the cells of another layer that live on this rank.
+
+    Parameters
+    ----------
+    weights
+        Initial weights, shape (n_pre, n_post) with n_post the cells of this rank (dimensionless potential
+        per filtered spike rate in 1/ms).
+    biases
+        Shape (n_post,).
+    slots
+        Which of the `n_slots` places of a postsynaptic cell each presynaptic cell lands on, shape (n_pre,).
+    n_slots
+        Places per postsynaptic cell.
+    kernel
+        Filter of the drive.
+    """
+
+    def __init__(self, weights: Array, biases: Array, slots: Integers, n_slots: int, kernel: Kernel) -> None:
+        from neuron import h
+
+        self.n_pre, self.n_post = weights.shape
+        self._section = h.Section(name="segdend_projection")
+        self._mechanism: HocObject = h.SegDendProjection(self._section(0.5))
+        self._mechanism.kernel = int(kernel)
+        self._weights = h.Vector(weights.size)
+        self._biases = h.Vector(self.n_post)
+        self._slots = h.Vector(np.asarray(slots, dtype=float))
+        self._out = h.Vector(n_slots * self.n_post)
+        self._forward_trace = h.Vector(self.n_pre)
+        self._target_trace = h.Vector(self.n_pre)
+        self._change = h.Vector(self.n_post)
+        self._mechanism.bind(
+            self._weights, self._biases, self._slots, self._out, self._forward_trace, self._target_trace
+        )
+        # Views stay valid because no Vector is ever resized.
+        self.weights: Array = self._weights.as_numpy().reshape(weights.shape)
+        self.biases: Array = self._biases.as_numpy()
+        self.forward_trace: Array = self._forward_trace.as_numpy()
+        self.target_trace: Array = self._target_trace.as_numpy()
+        self._change_view: Array = self._change.as_numpy()
+        self.weights[:] = weights
+        self.biases[:] = biases
+        self._netcons: list[HocObject] = []
+
+    def connect(self, pc: HocObject, gids: Sequence[int], delay: float) -> None:
+        """Deliver the spikes of `gids` (in presynaptic order) after `delay` ms."""
+        for index, gid in enumerate(gids):
+            netcon = pc.gid_connect(gid, self._mechanism)
+            netcon.weight[0] = index
+            netcon.delay = delay
+            self._netcons.append(netcon)
+
+    def drive(self, post: int, slot: int = 0) -> HocObject:
+        """Return a reference to the drive of one place of one local postsynaptic cell."""
+        return self._out._ref_x[slot * self.n_post + post]
+
+    def learn(self, change: Array) -> None:
+        """Add ``outer(forward_trace, change)`` to the weights and `change` to the biases, in place."""
+        self._change_view[:] = change
+        self._mechanism.learn(self._change)
+        self.biases += change

@@ -1,0 +1,1 @@
+"""A run: its description, data, network, training and results."""

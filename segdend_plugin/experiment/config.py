@@ -1,0 +1,253 @@
+"""The description of an experiment: plain, frozen, validated data from YAML or Python."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from segdend_plugin.errors import ConfigError
+
+LUMPED = "three_compartment"
+PUBLISHED_LEARNING_RATES = {0: (0.19,), 1: (0.21, 0.21), 2: (0.23, 0.23, 0.12)}
+"""Learning rates of the paper's networks, by number of hidden layers (eLife 22901, Methods)."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class HiddenLayer(_Part):
+    """One hidden layer; without `cell` or `cells` it is made of the experiment's."""
+
+    size: int = Field(gt=0, description="number of cells")
+    cell: str | None = Field(None, description="catalogue name or SWC file")
+    cells: dict[str, float] | None = Field(None, description="fraction of each cell")
+
+
+class Layers(_Part):
+    """The sizes of the network."""
+
+    hidden: tuple[HiddenLayer, ...] = Field((HiddenLayer(size=40),), description="hidden layers, [] for none")
+    output: int | None = Field(None, gt=0, description="output cells; by default one per class")
+
+    @field_validator("hidden", mode="before")
+    @classmethod
+    def _sizes_are_layers(cls, value: Any) -> Any:
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return [{"size": layer} if isinstance(layer, int) else layer for layer in value]
+        return value
+
+
+class Data(_Part):
+    """Which images, how many, and what is to be learned of them."""
+
+    name: Literal["digits", "mnist"] = Field("digits", description="embedded 8x8 digits, or MNIST")
+    path: str | None = Field(None, description=".npz file with x_train, y_train, x_test, y_test")
+    train: int | None = Field(None, gt=0, description="training images to use; by default all")
+    test: int | None = Field(None, gt=0, description="test images to use; by default all")
+    validation: int = Field(0, ge=0, description="training images held out, evaluated instead of the test images")
+    labels: Literal["class", "parity", "low_high"] = Field("class", description="ten digits, odd/even, or 0-4/5-9")
+
+
+class Training(_Part):
+    """How long to train and when to look."""
+
+    epochs: int = Field(1, ge=0, description="passes through the training images")
+    evaluate_every: int | None = Field(None, gt=0, description="examples between evaluations; by default an epoch")
+    evaluate_images: int = Field(200, gt=0, description="held-out images of an evaluation during training")
+
+
+class Rule(_Part):
+    """The learning rule."""
+
+    train_hidden: bool = Field(True, description="false freezes the hidden weights: the usual control")
+    learning_rates: tuple[float, ...] | None = Field(
+        None, description="of each hidden layer and the output; by default the published ones"
+    )
+
+
+class Phases(_Part):
+    """Times in ms (eLife 22901, Methods; the test phase is the released code's)."""
+
+    dt: float = Field(1.0, gt=0, le=5, description="time step")
+    forward: float = Field(50.0, gt=0, description="shortest forward phase")
+    target: float = Field(50.0, gt=0, description="shortest target phase")
+    settle: float = Field(30.0, ge=0, description="part of a phase before its window opens")
+    jitter: bool = Field(True, description="add Wald(2, 1) ms to each phase")
+    test: float = Field(250.0, gt=0, description="forward phase when classifying")
+    delay: float = Field(1.0, ge=0, description="conduction delay of all projections")
+
+    @model_validator(mode="after")
+    def _windows_are_open(self) -> Phases:
+        shortest = min(self.forward, self.target, self.test)
+        if self.settle + self.dt > shortest:
+            raise ValueError(f"settle={self.settle:g} ms leaves no window in a phase of {shortest:g} ms: lower it")
+        return self
+
+
+class Lumped(_Part):
+    """Conductances of three-compartment cells, in 1/ms with C_m = 1 (eLife 22901, Table 1)."""
+
+    g_leak: float = Field(0.1, gt=0, description="leak")
+    g_basal: float = Field(0.6, gt=0, description="basal dendrite to soma, also of output cells")
+    g_apical: float = Field(0.0, ge=0, description="apical dendrite to soma: 0, 0.05 or 0.6 in the paper")
+
+
+class Cable(_Part):
+    """Passive membrane and discretisation of reconstructed cells, and how the rule's units map onto them."""
+
+    axial_resistivity: float = Field(100.0, gt=0, description="Ohm cm")
+    capacitance: float = Field(1.0, gt=0, description="uF/cm2")
+    time_constant: float = Field(10.0, gt=0, description="membrane time constant, ms; tau_L of the paper")
+    d_lambda: float = Field(0.1, gt=0, description="largest segment, in length constants at `frequency`")
+    frequency: float = Field(100.0, gt=0, description="Hz")
+    nseg: int | None = Field(None, gt=0, description="segments of every section instead of the d_lambda rule")
+    unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1")
+    somatic_gain: float = Field(0.6 / 0.7, gt=0, le=1, description="steady somatic potential for unit basal drive")
+    basal_sites: int = Field(8, gt=0, description="places of feed-forward synapses per cell")
+    tuft_sites: int = Field(4, gt=0, description="tuft tips that feedback lands on")
+
+
+class Experiment(_Part):
+    """Everything that decides the outcome of a run, apart from the number of ranks, which does not."""
+
+    seed: int = Field(0, ge=0, lt=2**25, description="seed of all random streams")
+    cell: str = Field("mouse_v1_l5_rbp4", description="catalogue name, 'three_compartment' or an SWC file")
+    cells: dict[str, float] | None = Field(None, description="fraction of each cell, instead of `cell`")
+    layers: Layers = Layers()
+    data: Data = Data()
+    training: Training = Training()
+    rule: Rule = Rule()
+    phases: Phases = Phases()
+    lumped: Lumped = Lumped()
+    cable: Cable = Cable()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Experiment:
+        for where, mixture in self._mixtures():
+            if not mixture or min(mixture.values()) <= 0:
+                raise ValueError(f"{where}={mixture}: give every cell a fraction greater than 0")
+            if abs(sum(mixture.values()) - 1.0) > 1e-6:
+                raise ValueError(f"{where}: the fractions add up to {sum(mixture.values()):g}: make them add up to 1")
+        rates, wanted = self.rule.learning_rates, len(self.layers.hidden) + 1
+        if rates is not None and len(rates) != wanted:
+            raise ValueError(
+                f"rule.learning_rates has {len(rates)} values: give {wanted}, one per hidden layer and the output's"
+            )
+        return self
+
+    def _mixtures(self) -> list[tuple[str, dict[str, float]]]:
+        own = [("cells", self.cells)] if self.cells is not None else []
+        layers = [(f"layers.hidden.{k}.cells", layer.cells) for k, layer in enumerate(self.layers.hidden)]
+        return [(where, mixture) for where, mixture in [*own, *layers] if mixture is not None]
+
+    def mixture(self, layer: int) -> dict[str, float]:
+        """Return the fraction of each cell in hidden layer `layer`."""
+        own = self.layers.hidden[layer]
+        if own.cells is not None:
+            return own.cells
+        if own.cell is not None:
+            return {own.cell: 1.0}
+        return self.cells if self.cells is not None else {self.cell: 1.0}
+
+    def learning_rates(self) -> tuple[float, ...]:
+        """Return the learning rate of each hidden layer and of the output layer."""
+        if self.rule.learning_rates is not None:
+            return self.rule.learning_rates
+        depth = len(self.layers.hidden)
+        return PUBLISHED_LEARNING_RATES.get(depth, (0.23,) * depth + (0.12,))
+
+    def to_yaml(self) -> str:
+        """Return the fully resolved description as YAML that :func:`load` reads."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def load(path: str | Path | None = None, settings: Sequence[str] = (), **overrides: Any) -> Experiment:
+    """Read a description.
+
+    Parameters
+    ----------
+    path
+        YAML file; without one the embedded default is taken.
+    settings
+        Changes as ``"key.path=value"``, the value in YAML.
+    overrides
+        Top-level fields that replace what file and settings say.
+
+    Raises
+    ------
+    ConfigError
+        If a file cannot be read, a key is unknown or a value does not fit.
+    """
+    tree = _read(path) if path is not None else {}
+    for setting in settings:
+        _assign(tree, setting)
+    tree.update(overrides)
+    try:
+        return Experiment.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error.errors()[0])) from None
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The configuration {str(path)!r} cannot be read ({error.strerror}): give a file.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise ConfigError(f"The configuration {str(path)!r} is not valid YAML ({problem}): mend it there.") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"The configuration {str(path)!r} holds no keys: write 'key: value' lines.")
+    return tree
+
+
+def _assign(tree: dict[str, Any], setting: str) -> None:
+    key, separator, text = setting.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise ConfigError(f"--set {setting!r} is not of the form key.path=value: write for example --set seed=1.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {setting!r} has a value that is not valid YAML: quote it.") from None
+    for part in parts[:-1]:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"--set {setting!r}: {part!r} is a value, not a group of keys: shorten the path.")
+    tree[parts[-1]] = value
+
+
+def _sentence(error: ErrorDetails) -> str:
+    location = [part for part in error["loc"] if part != "[key]"]
+    field = ".".join(str(part) for part in location) or "The configuration"
+    if error["type"] == "extra_forbidden":
+        return f"{field}: unknown key; {_nearest(location)}."
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{field}: {message}." if location else f"{message}."
+    return f"{field}={error['input']!r}: {message[:1].lower()}{message[1:]}; change the value."
+
+
+def _nearest(location: Sequence[str | int]) -> str:
+    part: type[BaseModel] | None = Experiment
+    for step in location[:-1]:
+        if isinstance(step, str) and part is not None and step in part.model_fields:
+            annotation = part.model_fields[step].annotation
+            part = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    known = list(part.model_fields) if part is not None else list(HiddenLayer.model_fields)
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f"did you mean {near[0]!r}" if near else f"the keys here are {', '.join(known)}"
+
+
+def describe() -> Mapping[str, Any]:
+    """Return the JSON schema of the description, with the meaning of every key."""
+    return Experiment.model_json_schema()

@@ -1,0 +1,135 @@
+"""From a description to NetPyNE's netParams, and from those to a network of this rank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segdend_plugin.cells import morphology, templates
+from segdend_plugin.engine import mechanisms, mpi
+from segdend_plugin.engine.network import Network
+from segdend_plugin.experiment.config import LUMPED, Cable, Experiment
+from segdend_plugin.hosts import netpyne as host
+
+REST = -70.0  # mV
+LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
+UNITS_PER_CONDUCTANCE = 0.1  # uS for 1/ms on the 100 pF soma of the three-compartment cell
+
+
+def build(experiment: Experiment, n_input: int, n_output: int) -> Network:
+    """Build the network that a description asks for, on every rank its part.
+
+    Parameters
+    ----------
+    experiment
+        The description.
+    n_input, n_output
+        Pixels of an image and output cells.
+    """
+    mpi.start()
+    mechanisms.load()
+    return host.create(
+        net_params(experiment, n_input, n_output),
+        sim_config(experiment),
+        seed=experiment.seed,
+        somatic_gain=experiment.cable.somatic_gain,
+        unit=experiment.cable.unit,
+    )
+
+
+def sim_config(experiment: Experiment) -> Any:
+    """Return the ``specs.SimConfig`` of a description."""
+    from netpyne import specs
+
+    config = specs.SimConfig()
+    config.dt = experiment.phases.dt
+    config.hParams = {"v_init": REST, "celsius": 37.0}
+    config.verbose = False
+    config.progressBar = 0
+    config.recordTraces = {}
+    config.recordStim = False
+    return config
+
+
+def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
+    """Return the ``specs.NetParams`` of a description, the plastic projections marked as ours."""
+    from netpyne import specs
+
+    params = specs.NetParams()
+    params.popParams["input"] = {"cellModel": host.INPUT, "numCells": n_input}
+    params.cellParams[LUMPED] = _three_compartment(experiment, g_apical=experiment.lumped.g_apical)
+    params.cellParams["output"] = _three_compartment(experiment, g_apical=0.0)
+    pre: list[str] = ["input"]
+    for depth, layer in enumerate(experiment.layers.hidden):
+        post = []
+        for cell, count in shares(experiment.mixture(depth), layer.size).items():
+            label = cell if cell == LUMPED else morphology.find(cell).stem
+            if label not in params.cellParams:
+                params.cellParams[label] = _pyramidal(cell, experiment.cable)
+            post.append(f"hidden{depth + 1}_{label}")
+            params.popParams[post[-1]] = {"cellType": label, "numCells": count}
+        params.connParams[f"{depth}->hidden{depth + 1}"] = _rule(
+            experiment, pre, post, "basal", "feedforward", experiment.cable.basal_sites
+        )
+        params.connParams[f"output->hidden{depth + 1}"] = _rule(
+            experiment, ["output"], post, "tuft", "feedback", experiment.cable.tuft_sites
+        )
+        pre = post
+    params.popParams["output"] = {"cellType": "output", "numCells": n_output}
+    params.connParams["->output"] = _rule(experiment, pre, ["output"], "soma", "feedforward", 1)
+    return params
+
+
+def shares(mixture: dict[str, float], size: int) -> dict[str, int]:
+    """Return how many of `size` cells are of each kind: the largest remainders are rounded up."""
+    exact = {cell: fraction * size for cell, fraction in mixture.items()}
+    counts = {cell: int(number) for cell, number in exact.items()}
+    by_remainder = sorted(exact, key=lambda cell: counts[cell] - exact[cell])
+    for cell in by_remainder[: size - sum(counts.values())]:
+        counts[cell] += 1
+    return {cell: count for cell, count in counts.items() if count > 0}
+
+
+def _rule(
+    experiment: Experiment, pre: list[str], post: list[str], region: str, role: str, sites: int
+) -> dict[str, Any]:
+    return {
+        "preConds": {"pop": pre},
+        "postConds": {"pop": post},
+        "sec": region,
+        "delay": experiment.phases.delay,
+        "plast": {"mech": host.MECHANISM, "params": {"role": role, "sites": sites}},
+    }
+
+
+def _three_compartment(experiment: Experiment, g_apical: float) -> dict[str, Any]:
+    lumped = experiment.lumped
+    side = LUMPED_DIAMETER
+    return {
+        "secs": {
+            "soma": {
+                "geom": {"L": side, "diam": side, "cm": 1.0, "nseg": 1},
+                "pointps": {
+                    "neuron": {
+                        "mod": host.LUMPED,
+                        "loc": 0.5,
+                        "g_leak": UNITS_PER_CONDUCTANCE * lumped.g_leak,
+                        "g_basal": UNITS_PER_CONDUCTANCE * lumped.g_basal,
+                        "g_apical": UNITS_PER_CONDUCTANCE * g_apical,
+                    }
+                },
+            }
+        }
+    }
+
+
+def _pyramidal(cell: str, cable: Cable) -> dict[str, Any]:
+    membrane = templates.Membrane(
+        axial_resistivity=cable.axial_resistivity,
+        capacitance=cable.capacitance,
+        time_constant=cable.time_constant,
+        rest=REST,
+        d_lambda=cable.d_lambda,
+        frequency=cable.frequency,
+        nseg=cable.nseg,
+    )
+    return templates.netpyne_cell_params(templates.pyramidal_passive(morphology.find(cell), membrane))

@@ -1,0 +1,186 @@
+"""Examples, epochs and evaluations of one network, the same on every rank."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import numpy as np
+
+from segdend_plugin.engine.network import Network
+from segdend_plugin.errors import SegDendError
+from segdend_plugin.experiment.config import Experiment
+from segdend_plugin.experiment.datasets import Dataset, Images
+from segdend_plugin.rule import phases
+from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.types import Array, Integers
+
+REPORT_EVERY = 100
+"""Training examples between two reports of the running error."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One line of `metrics.jsonl`.
+
+    Attributes
+    ----------
+    kind
+        ``"train"``: error over the training examples since the last such line, each predicted before it was
+        learned; ``"test"`` or ``"validation"``: error on held-out images.
+    example
+        Training examples shown so far.
+    images
+        How many images the error is over.
+    error
+        Fraction that was classified wrongly.
+    images_per_second
+        Over these images, evaluation time excluded from training and the reverse.
+    """
+
+    kind: str
+    example: int
+    images: int
+    error: float
+    images_per_second: float
+
+    def to_dict(self) -> dict[str, str | int | float]:
+        """Return the metric as plain data."""
+        return asdict(self)
+
+
+class Progress(Protocol):
+    """Where a trainer reports; every rank reports, what is shown is the observer's choice."""
+
+    def start(self, total: int, what: str) -> None:
+        """A loop over `total` images begins; loops may be nested."""
+
+    def advance(self) -> None:
+        """One more image is done."""
+
+    def finish(self) -> None:
+        """The innermost loop is over."""
+
+    def report(self, metric: Metric) -> None:
+        """There is a new figure."""
+
+
+class Trainer:
+    """Shows a dataset to a network.
+
+    Parameters
+    ----------
+    experiment
+        The description.
+    dataset
+        Training and held-out images.
+    network
+        This rank's part of the network.
+    progress
+        Observer.
+    """
+
+    def __init__(self, experiment: Experiment, dataset: Dataset, network: Network, progress: Progress) -> None:
+        self.experiment, self.dataset, self.network, self.progress = experiment, dataset, network, progress
+        self.seconds_training = 0.0
+
+    @property
+    def total(self) -> int:
+        """Training examples of the whole run."""
+        return self.experiment.training.epochs * len(self.dataset.train)
+
+    def train(self) -> None:
+        """Run all epochs, with an evaluation on held-out images now and then (not after the last example)."""
+        training = self.experiment.training
+        every = training.evaluate_every or len(self.dataset.train)
+        seen = self.dataset.held_out.first(training.evaluate_images)
+        example, total = 0, self.total
+        self.progress.start(total, "train")
+        while example < total:
+            stop = min(total, (example // every + 1) * every)
+            self._train_until(example, stop)
+            example = stop
+            if example < total:
+                self.evaluate(seen, example)
+        self.progress.finish()
+
+    def evaluate(self, images: Images, example: int) -> float:
+        """Classify images without teacher and learning, and return the fraction that is wrong.
+
+        The predicted class is the output cell with the highest mean somatic potential. Neither weights nor
+        any later training example are affected.
+        """
+        p = self.experiment.phases
+        schedule = phases.test_schedule(dt=p.dt, duration=p.test, settle=p.settle)
+        name = self.dataset.held_out_name
+        start = time.perf_counter()
+        self.progress.start(len(images), name)
+        seen = []
+        for k, image in enumerate(images.rates):
+            self.network.show(image, schedule, Purpose.TEST_SPIKES, k)
+            seen.append(self.network.output.averages(schedule).forward_potential)
+            self.progress.advance()
+        self.progress.finish()
+        wrong = self._count_wrong(seen, images.labels)
+        seconds = time.perf_counter() - start
+        error = wrong / len(images)
+        self.progress.report(Metric(name, example, len(images), error, len(images) / seconds))
+        return error
+
+    def _train_until(self, first: int, stop: int) -> None:
+        rates = self.experiment.learning_rates()
+        seen: list[Array] = []
+        labels: list[int] = []
+        start = time.perf_counter()
+        for example, index in self._order(first, stop):
+            label = int(self.dataset.train.labels[index])
+            schedule = self._schedule(example)
+            self.network.show(self.dataset.train.rates[index], schedule, Purpose.TRAINING_SPIKES, example, label)
+            averages = self.network.learn(schedule, rates, train_hidden=self.experiment.rule.train_hidden)
+            seen.append(averages.forward_potential)
+            labels.append(label)
+            self.progress.advance()
+            if len(seen) == REPORT_EVERY or example + 1 == stop:
+                wrong = self._count_wrong(seen, np.array(labels))
+                seconds = time.perf_counter() - start
+                self.seconds_training += seconds
+                self.progress.report(Metric("train", example + 1, len(seen), wrong / len(seen), len(seen) / seconds))
+                seen, labels, start = [], [], time.perf_counter()
+
+    def _order(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield example number and image index; each epoch has its own order."""
+        n = len(self.dataset.train)
+        for epoch in range(first // n, -(-stop // n)):
+            order = stream(self.experiment.seed, Purpose.ORDER, epoch).permutation(n)
+            for example in range(max(first, epoch * n), min(stop, (epoch + 1) * n)):
+                yield example, int(order[example - epoch * n])
+
+    def _schedule(self, example: int) -> phases.Schedule:
+        p = self.experiment.phases
+        return phases.training_schedule(
+            self.experiment.seed,
+            example,
+            dt=p.dt,
+            forward=p.forward,
+            target=p.target,
+            settle=p.settle,
+            jitter=p.jitter,
+        )
+
+    def _count_wrong(self, seen: list[Array], labels: Integers) -> int:
+        """Return how many of the images were classified wrongly, known to every rank."""
+        output = self.network.output
+        parts = self.network.ranks.allgather((output.local_gids, np.array(seen)))
+        gids = np.concatenate([np.array(part[0], dtype=int) for part in parts])
+        potentials = np.concatenate([part[1] for part in parts], axis=1)[:, np.argsort(gids)]
+        if not np.isfinite(potentials).all():
+            k, cell = np.argwhere(~np.isfinite(potentials))[0]
+            raise SegDendError(
+                f"rule.learning_rates={list(self.experiment.learning_rates())}: the potential of output cell "
+                f"{cell} (gid {output.gids[cell]}) is no longer finite: lower the learning rates."
+            )
+        return int(np.sum(potentials.argmax(axis=1) != labels))
+
+

@@ -1,0 +1,288 @@
+"""NetPyNE builds the cells and every ordinary connection; projections marked as ours become dense.
+
+The only module that touches NetPyNE's `sim`. A connection rule is ours when its `plast` names the mechanism
+SegDendProjection::
+
+    netParams.connParams['input->hidden'] = {
+        'preConds': {'pop': 'input'}, 'postConds': {'pop': 'hidden'}, 'sec': 'basal', 'delay': 1.0,
+        'plast': {'mech': 'SegDendProjection', 'params': {'role': 'feedforward', 'sites': 8}}}
+
+`role` is ``'feedforward'`` (onto basal dendrites, learned) or ``'feedback'`` (from the output population onto
+tufts, fixed); `sec` names a section list of the cell; `sites` counts the places per cell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segdend_plugin.cells.calibration import Scale
+from segdend_plugin.engine import mechanisms, mpi
+from segdend_plugin.engine.network import Layer, Network
+from segdend_plugin.engine.population import CellHandle, Inputs, Population
+from segdend_plugin.engine.projection import Kernel, Projection
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.rule import weights
+from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.types import HocObject, Section
+
+MECHANISM = "SegDendProjection"
+INPUT = "SegDendInput"
+LUMPED = "SegDendLumped"
+NEVER_REACHED = 1e9  # mV
+
+
+@dataclass(frozen=True)
+class ProjectionRule:
+    """One of our connection rules: from populations to populations."""
+
+    label: str
+    role: str
+    pre: tuple[str, ...]
+    post: tuple[str, ...]
+    region: str
+    sites: int
+    delay: float
+
+
+def create(net_params: Any, sim_config: Any, *, seed: int, somatic_gain: float = 0.6 / 0.7, unit: float = 1.0) -> Network:
+    """Build a network as ``netpyne.sim.create`` does, with dense plastic projections.
+
+    Parameters
+    ----------
+    net_params, sim_config
+        ``specs.NetParams`` and ``specs.SimConfig``. They are not changed.
+    seed
+        Seed of weights, sites and spikes.
+    somatic_gain
+        Steady somatic potential for unit basal drive, to which cable cells are calibrated (k_b).
+    unit
+        Millivolts that the rule calls 1.
+
+    Returns
+    -------
+    Network
+        This rank's part, ready to show examples. Cells, gids and ordinary connections are NetPyNE's and remain
+        reachable through ``netpyne.sim``.
+
+    Raises
+    ------
+    ConfigError
+        If our rules do not form a layered network, or a delay is shorter than the time step.
+    """
+    ranks = mpi.start()
+    mechanisms.load()
+    from netpyne import sim
+
+    with _quiet(sim_config):
+        sim.initialize(netParams=net_params, simConfig=sim_config)
+        rules = _take_rules(sim.net.params.connParams, sim_config.dt)
+        sim.net.createPops()
+        sim.net.createCells()
+        builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit))
+        network = builder.build(sim.net.connectCells)
+        sim.net.addStims()
+        sim.setupRecording()
+        _pre_run(sim)
+    return network
+
+
+@contextlib.contextmanager
+def _quiet(sim_config: Any) -> Iterator[None]:
+    """Keep NetPyNE's progress messages off the terminal unless it is asked to be verbose."""
+    if sim_config.verbose:
+        yield
+        return
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+def _rest(sim_config: Any) -> float:
+    return float(sim_config.hParams.get("v_init", -65.0))
+
+
+def _take_rules(conn_params: Any, dt: float) -> list[ProjectionRule]:
+    """Remove our rules from NetPyNE's, before it would make one NetCon per synapse of them."""
+    ours = []
+    for label in list(conn_params):
+        rule = conn_params[label]
+        plast = rule.get("plast") or {}
+        if plast.get("mech") != MECHANISM:
+            continue
+        del conn_params[label]
+        params = dict(plast.get("params") or {})
+        role, sites = params.pop("role", None), params.pop("sites", 1)
+        if role not in ("feedforward", "feedback"):
+            raise ConfigError(f"connParams[{label!r}]: role={role!r} is unknown: give 'feedforward' or 'feedback'.")
+        if params:
+            raise ConfigError(f"connParams[{label!r}]: unknown key {next(iter(params))!r} in plast.params: remove it.")
+        region = rule.get("sec", "basal" if role == "feedforward" else "tuft")
+        delay = float(rule.get("delay", 1.0))
+        # more than one rank needs a delay strictly greater than the step
+        delay = max(delay, dt) + 1e-6 * dt
+        ours.append(
+            ProjectionRule(label, role, _pops(rule, "preConds"), _pops(rule, "postConds"), region, int(sites), delay)
+        )
+    return ours
+
+
+def _pops(rule: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    pops = rule[key].get("pop", ())
+    return (pops,) if isinstance(pops, str) else tuple(pops)
+
+
+def _pre_run(sim: Any) -> None:
+    """Prepare a run once; without a Python callback per cell at every initialisation where none is needed."""
+    # a point cell answers any attribute with a function
+    sections = [sec for cell in sim.net.cells if isinstance(cell.secs, dict) for sec in cell.secs.values()]
+    has_own_v = any("vinit" in sec for sec in sections)
+    before = len(sim.fih)
+    sim.preRun()
+    if not has_own_v:
+        del sim.fih[before : before + len(sim.net.cells)]
+
+
+class _Builder:
+    """Turns NetPyNE's populations and our rules into a Network of this rank."""
+
+    def __init__(
+        self, sim: Any, ranks: mpi.Ranks, rules: list[ProjectionRule], seed: int, somatic_gain: float, scale: Scale
+    ) -> None:
+        self.sim, self.ranks, self.seed, self.somatic_gain, self.scale = sim, ranks, seed, somatic_gain, scale
+        self.forward = _chain([rule for rule in rules if rule.role == "feedforward"])
+        self.back = {rule.post: rule for rule in rules if rule.role == "feedback"}
+        self.local: dict[str, list[Any]] = {name: [] for name in sim.net.pops}
+        for cell in sorted(sim.net.cells, key=lambda cell: cell.gid):
+            self.local[cell.tags["pop"]].append(cell)
+        mine = {name: [cell.gid for cell in cells] for name, cells in self.local.items()}
+        everyone = ranks.allgather(mine)
+        self.gids = {name: sorted(gid for part in everyone for gid in part[name]) for name in mine}
+
+    def build(self, connect_others: Any) -> Network:
+        """Create populations, let NetPyNE connect the rest, then create our projections."""
+        inputs = self._inputs()
+        layers = [self._layer(rule) for rule in self.forward]
+        if len(layers[-1].populations) != 1 or not layers[-1].populations[0].name:
+            raise ConfigError(f"connParams[{self.forward[-1].label!r}]: make the output layer of one population.")
+        connect_others()
+        network = Network(self.ranks, inputs, layers[:-1], layers[-1].populations[0], self.seed)
+        self._connect(network)
+        return network
+
+    def _inputs(self) -> Inputs:
+        pre = self.forward[0].pre
+        cells = [(cell.gid, cell.hPointp) for name in pre for cell in self.local[name]]
+        wrong = [name for name in pre if self.sim.net.pops[name].tags.get("cellModel") != INPUT]
+        if wrong:
+            raise ConfigError(f"popParams[{wrong[0]!r}]: the input population needs cellModel={INPUT!r}: set it.")
+        return Inputs([gid for name in pre for gid in self.gids[name]], cells)
+
+    def _layer(self, rule: ProjectionRule) -> Layer:
+        back = self.back.get(rule.post)
+        populations = []
+        for name in rule.post:
+            if name not in self.local:
+                raise ConfigError(f"connParams[{rule.label!r}]: there is no population {name!r}: mend postConds.")
+            handles = [self._handle(cell, rule, back) for cell in self.local[name]]
+            kind = str(self.sim.net.pops[name].tags.get("cellType", name))
+            population = Population(name, kind, self.gids[name], handles, self.scale, self._gain(handles))
+            self._spike_by(population)
+            populations.append(population)
+        return Layer(tuple(populations))
+
+    def _handle(self, cell: Any, rule: ProjectionRule, back: ProjectionRule | None) -> CellHandle:
+        soma = next(sec for name, sec in cell.secs.items() if not sec["topol"])
+        lumped = _lumped(soma)
+        if lumped is not None:
+            return CellHandle(cell.gid, soma["hObj"](0.5), lumped=lumped)
+        tuft = _region(cell, back.region) if back is not None else []
+        return CellHandle(cell.gid, soma["hObj"](0.5), _region(cell, rule.region), tuft)
+
+    def _gain(self, handles: list[CellHandle]) -> float:
+        if handles and handles[0].lumped is not None:
+            cell = handles[0].lumped
+            return float(cell.g_basal / (cell.g_leak + cell.g_basal + cell.g_apical))
+        return self.somatic_gain
+
+    def _spike_by(self, population: Population) -> None:
+        """Let the escape-rate soma send the spikes of its gid, instead of NetPyNE's threshold detector."""
+        from neuron import h
+
+        pc = self.ranks.pc
+        for gid, soma in population.spike_sources():
+            pc.threshold(gid, NEVER_REACHED)
+            pc.cell(gid, h.NetCon(soma, None))
+
+    def _connect(self, network: Network) -> None:
+        layers = network.layers
+        pre = network.inputs.gids
+        hidden_gids = [layer.gids for layer in network.hidden]
+        fed_back = [rule.post in self.back for rule in self.forward[:-1]]
+        feedback = weights.feedback(self.seed, hidden_gids, len(network.output.gids))
+        for depth, (layer, rule) in enumerate(zip(layers, self.forward, strict=True)):
+            slots = stream(self.seed, Purpose.SLOTS, depth).permutation(len(pre)) % rule.sites
+            column = 0
+            for population in layer.populations:
+                n = len(population.gids)
+                if population.cells:
+                    matrix, biases = weights.feedforward(self.seed, population.local_gids, len(pre))
+                    self._receive(population, matrix, biases, pre, slots, rule)
+                    if depth < len(network.hidden) and fed_back[depth]:
+                        columns = column + np.searchsorted(population.gids, population.local_gids)
+                        back = self.back[rule.post]
+                        self._receive_feedback(population, feedback[depth][:, columns], network.output.gids, back)
+                column += n
+            pre = layer.gids
+        network.output.add_teachers()
+
+    def _receive(
+        self, population: Population, matrix: Any, biases: Any, pre: list[int], slots: Any, rule: ProjectionRule
+    ) -> None:
+        if population.is_lumped:
+            projection = Projection(matrix, biases, np.zeros(len(pre), dtype=int), 1, Kernel.POTENTIAL)
+            population.receive(projection, 1, self.seed)
+        else:
+            projection = Projection(matrix, biases, slots, rule.sites, Kernel.CURRENT)
+            population.receive(projection, rule.sites, self.seed)
+        projection.connect(self.ranks.pc, pre, rule.delay)
+
+    def _receive_feedback(self, population: Population, matrix: Any, pre: list[int], rule: ProjectionRule) -> None:
+        kernel = Kernel.POTENTIAL if population.is_lumped else Kernel.CURRENT
+        slots = np.zeros(len(pre), dtype=int)
+        projection = Projection(matrix, np.zeros(matrix.shape[1]), slots, 1, kernel)
+        population.receive_feedback(projection, rule.sites)
+        projection.connect(self.ranks.pc, pre, rule.delay)
+
+
+def _chain(rules: list[ProjectionRule]) -> list[ProjectionRule]:
+    """Return the feed-forward rules from the input to the output."""
+    by_pre = {rule.pre: rule for rule in rules}
+    starts = [rule for rule in rules if rule.pre not in {other.post for other in rules}]
+    if len(starts) != 1 or len(by_pre) != len(rules):
+        raise ConfigError(
+            f"connParams: {len(rules)} feed-forward rules of {MECHANISM} do not form one chain from an input "
+            "population to the output: let the postConds of each be the preConds of the next."
+        )
+    chain = [starts[0]]
+    while chain[-1].post in by_pre:
+        chain.append(by_pre[chain[-1].post])
+    return chain
+
+
+def _lumped(soma: Mapping[str, Any]) -> HocObject | None:
+    points = soma.get("pointps") or {}
+    return next((point["hObj"] for point in points.values() if point.get("mod") == LUMPED), None)
+
+
+def _region(cell: Any, region: str) -> list[Section]:
+    names = cell.secLists.get(region) or ([region] if region in cell.secs else [])
+    if not names:
+        raise ConfigError(
+            f"cellParams of population {cell.tags['pop']!r} have no sections {region!r}: add them to its secLists."
+        )
+    return [cell.secs[name]["hObj"] for name in names]

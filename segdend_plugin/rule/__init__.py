@@ -1,0 +1,1 @@
+"""The learning theory: pure NumPy, without NEURON, NetPyNE or MPI."""
