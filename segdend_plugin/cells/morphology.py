@@ -452,7 +452,8 @@ def apical_regions(parent: Sequence[int], length: Sequence[float]) -> list[str]:
     bifurcation close to the soma from turning the whole dendrite into tuft. The main path up to the nexus is trunk,
     everything beyond the nexus is tuft, all else is oblique: side branches before the nexus and apical trees other
     than the one with the main path. Where there is no nexus, the last section of the main path is the tuft; a main path
-    of one section is all trunk.
+    of one section is all trunk. (Of the shipped cells only `mouse_v1_l4_nr5a1` has no nexus. Its apical dendrite does not
+    branch beyond 48 um, so that its "tuft" is one section from there to the tip: choose sites in it by distance, too.)
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ import sysconfig
 from collections.abc import Callable
 from importlib import metadata
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -230,7 +231,7 @@ def _reason(log: str) -> str:
     """Return the line of a failed build's log that says most: an error, else what stands before make gives up."""
     lines = [line.strip() for line in log.splitlines() if line.strip()] or ["nrnivmodl said nothing"]
     errors = [line for line in lines if _ERROR.search(line)]
-    before_make = [line for line, after in zip(lines, lines[1:], strict=False) if after.startswith("make:")]
+    before_make = [line for line, after in pairwise(lines) if after.startswith("make:")]
     return (errors + before_make + lines[-1:])[0]
 
 
@@ -295,5 +296,6 @@ def _on_every_rank(ranks: mpi.Ranks, step: Callable[[], object]) -> None:
         step()
     except MechanismError as error:
         message = str(error)
+    ranks.barrier(pause=0.05)  # a build takes seconds and needs the cores
     if failures := [other for other in ranks.allgather(message) if other is not None]:
         raise MechanismError(failures[0])

@@ -10,6 +10,7 @@ import ctypes
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,9 +49,17 @@ class Ranks:
         """Whether this is rank 0."""
         return self.rank == 0
 
-    def barrier(self) -> None:
-        """Wait until every rank is here."""
-        self.pc.barrier()
+    def barrier(self, pause: float = 0.0) -> None:
+        """Wait until every rank is here, looking every `pause` seconds (0: without a rest).
+
+        MPI waits by spinning. A pause leaves the core to the rank that everybody waits for.
+        """
+        if pause == 0.0 or self.size == 1:
+            self.pc.barrier()
+            return
+        request = sys.modules["mpi4py.MPI"].COMM_WORLD.Ibarrier()
+        while not request.Test():
+            time.sleep(pause)
 
     def allgather(self, value: T) -> list[T]:
         """Return the values of all ranks, in rank order, on every rank."""

@@ -137,7 +137,7 @@ class Population:
         self.inbound: Projection | None = None
         self.feedback: Projection | None = None
         self.segregation: Segregation | None = None
-        self._sites: list[HocObject] = []
+        self._mechanisms: list[HocObject] = []
         self._somas = [self._spiking_soma(cell) for cell in self.cells]
         self._soma_sums = [Probe(self._somas, name) for name in ("forward_potential", "forward_rate", "target_rate")]
         self._tuft_sums: list[Probe] = []
@@ -203,6 +203,7 @@ class Population:
                     probe = h.SegDendProbe(site)
                     probe.rest, probe.unit = self.scale.rest, self.scale.unit
                     probes.append(probe)
+            self._mechanisms += probes
         self._tuft_sums = [Probe(probes, name) for name in ("forward_apical", "target_apical")]
 
     def add_teachers(self) -> None:
@@ -212,7 +213,7 @@ class Population:
         teachers = [h.SegDendTeacher(cell.soma) for cell in self.cells]
         for teacher in teachers:
             teacher.rest, teacher.unit = self.scale.rest, self.scale.unit
-        self._sites += teachers
+        self._mechanisms += teachers
         self._teachers = Probe(teachers, "correct")
 
     def teach(self, label: int) -> None:
@@ -256,4 +257,4 @@ class Population:
         site = h.SegDendSite(place)
         site.gain = gain
         h.setpointer(drive, "drive", site)
-        self._sites.append(site)
+        self._mechanisms.append(site)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,7 @@ from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Layer, Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population
 from segdend_plugin.engine.projection import Kernel, Projection
-from segdend_plugin.errors import ConfigError
+from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.rule import weights
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import HocObject, Section
@@ -80,6 +81,9 @@ def create(net_params: Any, sim_config: Any, *, seed: int, somatic_gain: float =
     from netpyne import sim
 
     with _quiet(sim_config):
+        if hasattr(sim, "net"):
+            # one network per process: a new one takes over the gids of the one before
+            ranks.pc.gid_clear()
         sim.initialize(netParams=net_params, simConfig=sim_config)
         rules = _take_rules(sim.net.params.connParams, sim_config.dt)
         sim.net.createPops()
@@ -94,12 +98,19 @@ def create(net_params: Any, sim_config: Any, *, seed: int, somatic_gain: float =
 
 @contextlib.contextmanager
 def _quiet(sim_config: Any) -> Iterator[None]:
-    """Keep NetPyNE's progress messages off the terminal unless it is asked to be verbose."""
+    """Keep NetPyNE's progress off the terminal, unless it is asked to be verbose or something goes wrong."""
     if sim_config.verbose:
         yield
         return
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            yield
+    except SegDendError:
+        raise
+    except Exception:
+        sys.stderr.write(said.getvalue())
+        raise
 
 
 def _rest(sim_config: Any) -> float:

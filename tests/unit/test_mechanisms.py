@@ -203,7 +203,7 @@ def test_full_disk_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(mechanisms, "_compile", full)
-    with pytest.raises(MechanismError, match="No space left on device.*free space"):
+    with pytest.raises(MechanismError, match=r"No space left on device.*free space"):
         mechanisms.build()
 
 

@@ -1,0 +1,63 @@
+"""Descriptions: what is accepted, and how a mistake is answered."""
+
+import pytest
+import yaml
+
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.experiment import config
+
+
+def test_default_round_trips_through_yaml(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(config.load().to_yaml())
+    assert config.load(path) == config.load()
+
+
+def test_settings_override_the_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump({"seed": 4, "layers": {"hidden": [30, {"size": 20, "cell": "three_compartment"}]}}))
+    experiment = config.load(path, ["seed=5", "rule.train_hidden=false"])
+    assert experiment.seed == 5
+    assert not experiment.rule.train_hidden
+    assert [layer.size for layer in experiment.layers.hidden] == [30, 20]
+    assert experiment.mixture(0) == {"mouse_v1_l5_rbp4": 1.0}
+    assert experiment.mixture(1) == {"three_compartment": 1.0}
+
+
+@pytest.mark.parametrize(("depth", "rates"), [(0, (0.19,)), (1, (0.21, 0.21)), (2, (0.23, 0.23, 0.12))])
+def test_published_learning_rates(depth, rates):
+    assert config.PUBLISHED_LEARNING_RATES[depth] == rates
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["layers.hiden=[10]"], ["layers.hiden", "unknown key", "'hidden'"]),
+        (["sede=1"], ["sede", "'seed'"]),
+        (["layers.hidden=[0]"], ["layers.hidden.0.size", "0", "greater than 0"]),
+        (["layers.hidden=[{size: 3, sice: 4}]"], ["sice", "'size'"]),
+        (["data.labels=colour"], ["data.labels", "colour", "parity"]),
+        (["phases.dt=0"], ["phases.dt", "0", "greater than 0"]),
+        (["phases.dt=.nan"], ["phases.dt", "nan", "finite"]),
+        (["phases.settle=60"], ["settle=60", "50 ms", "lower it"]),
+        (["rule.learning_rates=[0.1]"], ["rule.learning_rates", "1", "2"]),
+        (["cells={mouse_v1_l5_rbp4: 0.5, mouse_v1_l4_rorb: 0.2}"], ["cells", "0.7", "1"]),
+        (["seed=-1"], ["seed", "-1"]),
+        (["seed"], ["seed", "key.path=value"]),
+        (["seed.x=1", "seed=2", "seed.x=3"], ["seed", "shorten"]),
+        (["layers.hidden=5"], ["layers.hidden", "5"]),
+    ],
+)
+def test_mistakes_are_one_sentence_with_field_value_and_remedy(settings, words):
+    with pytest.raises(ConfigError) as caught:
+        config.load(settings=settings)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_file():
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+        config.load("nowhere.yaml")
