@@ -143,7 +143,8 @@ class Morphology:
     @property
     def soma_centre(self) -> np.ndarray:
         """Mean of the soma points, shape (3,) (um)."""
-        return self.xyz[self.types == SOMA].mean(axis=0)
+        centre: np.ndarray = self.xyz[self.types == SOMA].mean(axis=0)
+        return centre
 
 
 @dataclass(frozen=True)
@@ -215,13 +216,14 @@ def read_swc(path: str | Path) -> Morphology:
     ------
     MorphologyError
         If the file cannot be read or parsed, if its points are not one tree rooted at the soma with every parent
-        before its children, if a coordinate, radius or type is out of range, or if a basal or apical dendrite is missing.
+        before its children, if a coordinate, radius or type is out of range, or if a basal
+        or apical dendrite is missing.
     """
     path = Path(path)
     try:
         text = path.read_bytes().decode("utf-8", errors="replace")
     except OSError as error:
-        raise MorphologyError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+        raise MorphologyError(f"{path}: cannot be read ({error.strerror}); check path and permissions") from error
     # Only newlines separate lines, as for Import3d, which reads the same file afterwards.
     points = [_point(path, number, line) for number, line in enumerate(text.split("\n"), 1) if _has_data(line)]
     if not points:
@@ -270,7 +272,7 @@ def _point(path: Path, number: int, line: str) -> _Point:
 
 
 def _check_tree(path: Path, points: Sequence[_Point]) -> list[int]:
-    """Return the index of each point's parent (-1 for the root) of what is one tree in an order that Import3d survives."""
+    """Return the index of each point's parent (-1: root) of one tree in an order that Import3d survives."""
     index: dict[int, int] = {}
     for position, point in enumerate(points):
         if point.id in index:
@@ -287,7 +289,7 @@ def _check_tree(path: Path, points: Sequence[_Point]) -> list[int]:
         )
     if roots and points[index[roots[0]]].parent != -1:
         root = points[index[roots[0]]]
-        raise MorphologyError(f"{path}: the parent {root.parent} of point {root.id} does not exist; write -1 for the root")
+        raise MorphologyError(f"{path}: the parent {root.parent} of point {root.id} does not exist; a root has -1")
     looped = _on_or_behind_cycle(points)
     if looped:
         raise MorphologyError(
@@ -297,7 +299,7 @@ def _check_tree(path: Path, points: Sequence[_Point]) -> list[int]:
     for position, point in enumerate(points):
         if parent[position] >= position:
             raise MorphologyError(
-                f"{path}: point {point.id} comes before its parent {point.parent}; sort the points so that parents come first"
+                f"{path}: point {point.id} comes before its parent {point.parent}; sort the points, parents first"
             )
         if position and point.id < points[position - 1].id:
             raise MorphologyError(
@@ -320,13 +322,13 @@ def _on_or_behind_cycle(points: Sequence[_Point]) -> set[int]:
 
 
 def _check_types(path: Path, points: Sequence[_Point], parent: Sequence[int]) -> None:
-    for point, above in zip(points, parent):
+    for point, above in zip(points, parent, strict=True):
         if point.type not in TYPE_NAMES:
             raise MorphologyError(
                 f"{path}: point {point.id} has type {point.type}; use 1 (soma), 2 (axon), 3 (basal) or 4 (apical)"
             )
         if above == -1 and point.type != SOMA:
-            raise MorphologyError(f"{path}: the root, point {point.id}, has type {point.type}; root the tree at the soma")
+            raise MorphologyError(f"{path}: the root, point {point.id}, has type {point.type}; root the tree in a soma")
         if above >= 0 and point.type == SOMA and points[above].type != SOMA:
             raise MorphologyError(
                 f"{path}: the soma point {point.id} hangs on point {points[above].id} of type {points[above].type}; "
@@ -334,7 +336,7 @@ def _check_types(path: Path, points: Sequence[_Point], parent: Sequence[int]) ->
             )
     types = {point.type for point in points}
     if BASAL not in types:
-        raise MorphologyError(f"{path}: has no basal dendrite (type 3), where feed-forward synapses land; mark its points")
+        raise MorphologyError(f"{path}: has no basal dendrite (type 3), where feed-forward synapses land; mark it")
     if APICAL not in types:
         raise MorphologyError(f"{path}: has no apical dendrite (type 4) and learning needs a tuft; mark its points")
 
@@ -380,7 +382,8 @@ def sections(morphology: Morphology) -> list[Section]:
 
     lengths = [_soma_length(morphology)] + [_length(xyz[run]) for run in runs[1:]]
     return [
-        Section(int(types[run[-1]]), tuple(run), above, length) for run, above, length in zip(runs, parents, lengths)
+        Section(int(types[run[-1]]), tuple(run), above, length)
+        for run, above, length in zip(runs, parents, lengths, strict=True)
     ]
 
 
@@ -421,7 +424,7 @@ def soma_diameter(morphology: Morphology) -> float:
 
 
 def path_distances(parent: Sequence[int], length: Sequence[float]) -> list[float]:
-    """Return the path distance (um) from the roots (parent -1) to the far end of each section, in any order of sections."""
+    """Return the path distance (um) from the roots (parent -1) to the far end of each section."""
     distance = [0.0] * len(parent)
     for section in _parents_first(parent):
         distance[section] = length[section] + (distance[parent[section]] if parent[section] >= 0 else 0.0)
@@ -452,7 +455,7 @@ def apical_regions(parent: Sequence[int], length: Sequence[float]) -> list[str]:
     bifurcation close to the soma from turning the whole dendrite into tuft. The main path up to the nexus is trunk,
     everything beyond the nexus is tuft, all else is oblique: side branches before the nexus and apical trees other
     than the one with the main path. Where there is no nexus, the last section of the main path is the tuft; a main path
-    of one section is all trunk. (Of the shipped cells only `mouse_v1_l4_nr5a1` has no nexus. Its apical dendrite does not
+    of one section is all trunk. (Of the shipped cells only `mouse_v1_l4_nr5a1` has no nexus. Its main path does not
     branch beyond 48 um, so that its "tuft" is one section from there to the tip: choose sites in it by distance, too.)
 
     Parameters
@@ -504,7 +507,7 @@ def regions(morphology: Morphology) -> list[str]:
     labels = apical_regions(
         [local.get(parts[index].parent, -1) for index in apical], [parts[index].length for index in apical]
     )
-    for index, label in zip(apical, labels):
+    for index, label in zip(apical, labels, strict=True):
         names[index] = label
     return names
 
@@ -515,9 +518,9 @@ def summary(morphology: Morphology) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``name``; ``points``; ``soma_diameter_um``; ``sections`` and ``length_um``, each a dict by type (soma, axon, basal,
-        apical); ``apical_length_um``, a dict by region (trunk, oblique, tuft); ``longest_apical_path_um``, from where
-        the apical dendrite begins.
+        ``name``; ``points``; ``soma_diameter_um``; ``sections`` and ``length_um``, each a dict by type (soma, axon,
+        basal, apical); ``apical_length_um``, a dict by region (trunk, oblique, tuft); ``longest_apical_path_um``, from
+        where the apical dendrite begins.
     """
     parts, labels = sections(morphology), regions(morphology)
     apical = [part.type == APICAL for part in parts]
@@ -534,8 +537,8 @@ def summary(morphology: Morphology) -> dict[str, Any]:
             name: sum((part.length for part in parts if part.type == kind), 0.0) for kind, name in TYPE_NAMES.items()
         },
         "apical_length_um": {
-            region: sum((part.length for part, label in zip(parts, labels) if label == region), 0.0)
+            region: sum((part.length for part, label in zip(parts, labels, strict=True) if label == region), 0.0)
             for region in ("trunk", "oblique", "tuft")
         },
-        "longest_apical_path_um": max(far for far, is_apical in zip(distance, apical) if is_apical),
+        "longest_apical_path_um": max(far for far, is_apical in zip(distance, apical, strict=True) if is_apical),
     }

@@ -145,7 +145,7 @@ def _list_apical_regions(cell: Any) -> None:
     # trueparentseg looks through sections that hang on the near end of their parent: those are siblings.
     parents = [index.get(section.trueparentseg().sec, -1) for section in sections]
     labels = morphology.apical_regions(parents, [section.L for section in sections])
-    for section, label in zip(sections, labels):
+    for section, label in zip(sections, labels, strict=True):
         getattr(cell, label).append(section)
 
 
@@ -163,7 +163,7 @@ def _soma_centre(cell: Any) -> tuple[float, float, float]:
     middle = soma.L / 2
     far = next(i for i, arc in enumerate(arcs) if arc >= middle)
     share = (middle - arcs[far - 1]) / (arcs[far] - arcs[far - 1])
-    x, y, z = (near + share * (end - near) for near, end in zip(points[far - 1], points[far]))
+    x, y, z = (near + share * (end - near) for near, end in zip(points[far - 1], points[far], strict=True))
     return x, y, z
 
 

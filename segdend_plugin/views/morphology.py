@@ -90,7 +90,8 @@ def upright(morphology: Morphology) -> np.ndarray:
     x, y = xy[tip].mean(axis=0)
     angle = math.pi / 2 - math.atan2(y, x)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    return xy @ turn.T
+    turned: np.ndarray = xy @ turn.T
+    return turned
 
 
 def _soma(morphology: Morphology, xy: np.ndarray) -> tuple[float, float]:
@@ -102,7 +103,7 @@ def _draw_neurites(
     axes: Axes, morphology: Morphology, regions: Sequence[str], xy: np.ndarray, points_per_um: float
 ) -> None:
     order = list(COLOURS)
-    for section, region in zip(sections(morphology), regions):
+    for section, region in zip(sections(morphology), regions, strict=True):
         if section.type == SOMA:
             continue
         # A neurite begins outside the soma; the line runs on to its centre, so that nothing seems to float.

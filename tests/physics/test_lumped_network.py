@@ -1,0 +1,172 @@
+"""NEURON's lumped network against the NumPy oracle, driven with the very spike trains that NEURON produced."""
+
+import numpy as np
+import pytest
+
+from segdend_plugin.experiment import config
+from segdend_plugin.rule import phases
+from segdend_plugin.rule.random import Purpose
+from segdend_plugin.rule.reference import ReferenceNetwork
+
+RELATIVE = 1e-9
+
+
+def build(ranks, n_input, n_output, *settings):
+    from segdend_plugin.engine import mechanisms
+
+    mechanisms.load()
+    from segdend_plugin.experiment import network
+
+    experiment = config.load(settings=["cell=three_compartment", *settings])
+    return experiment, network.build(experiment, n_input, n_output)
+
+
+def arrivals(times, gids, wanted, schedule, delay):
+    """Spikes that act in each step, shape (steps, cells): the first step whose middle is past the arrival."""
+    counts = np.zeros((schedule.end, len(wanted)))
+    column = {gid: k for k, gid in enumerate(wanted)}
+    for time, gid in zip(times, gids, strict=True):
+        step = int(np.ceil((time + delay) / schedule.dt - 0.5))
+        if int(gid) in column and step < schedule.end:
+            counts[step, column[int(gid)]] += 1
+    return counts
+
+
+def run_both(ranks, *settings, label=1, dt=1.0, n_input=12, n_output=3):
+    """Run one training trial in NEURON, then drive the oracle with its spikes."""
+    from neuron import h
+
+    experiment, network = build(ranks, n_input, n_output, f"phases.dt={dt}", *settings)
+    schedule = phases.training_schedule(
+        3, 8, dt=dt, forward=50.0, target=50.0, settle=30.0, jitter=experiment.phases.jitter
+    )
+    populations = [layer.populations[0] for layer in network.layers]
+    times, gids = h.Vector(), h.Vector()
+    ranks.pc.spike_record(-1, times, gids)
+    traces = [
+        [h.Vector().record(soma._ref_potential) for _, soma in population.spike_sources()] for population in populations
+    ]
+    before = [population.inbound.weights.copy() for population in populations]
+    biases = [population.inbound.biases.copy() for population in populations]
+    image = np.linspace(0, 1, n_input)
+    network.show(image, schedule, Purpose.TRAINING_SPIKES, 8, label)
+    averages = [population.averages(schedule) for population in populations]
+    network.learn(schedule, [1.0] * len(populations), train_hidden=True)
+    delay = 1.0 * (1 + 1e-6)
+    trains = [
+        arrivals(times, gids, wanted, schedule, delay)
+        for wanted in (network.inputs.gids, *(population.gids for population in populations))
+    ]
+    oracle = ReferenceNetwork(
+        weights=before,
+        biases=biases,
+        feedback=[population.feedback.weights.copy() for population in populations[:-1]],
+        apical=experiment.lumped.g_apical,
+    )
+    records = oracle.trial(schedule, trains[0], label, given=trains[1:])
+    changes = [
+        (population.inbound.weights - w, population.inbound.biases - b)
+        for population, w, b in zip(populations, before, biases, strict=True)
+    ]
+    soma = [np.array([list(trace) for trace in layer]).T[1:] for layer in traces]
+    return records, averages, changes, soma, trains
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["layers.hidden=[8]"],
+        ["layers.hidden=[8]", "lumped.g_apical=0.6"],
+        ["layers.hidden=[9,7]", "lumped.g_apical=0.05", "phases.jitter=false"],
+        ["layers.hidden=[]"],
+    ],
+)
+def test_potentials_plateaus_and_changes(ranks, settings):
+    records, averages, changes, soma, trains = run_both(ranks, *settings)
+    assert all(train.sum() > 10 for train in trains), "every layer must have spiked for the test to say anything"
+    for record, seen, (dw, db), trace in zip(records, averages, changes, soma, strict=True):
+        np.testing.assert_allclose(trace, record.soma, rtol=RELATIVE, atol=1e-11)
+        np.testing.assert_allclose(seen.forward_potential, record.forward_soma, rtol=RELATIVE)
+        np.testing.assert_allclose(seen.forward_rate, record.forward_rate, rtol=RELATIVE)
+        np.testing.assert_allclose(seen.target_rate, record.target_rate, rtol=RELATIVE)
+        np.testing.assert_allclose(dw, record.weight_change, rtol=RELATIVE, atol=1e-13)
+        np.testing.assert_allclose(db, record.bias_change, rtol=RELATIVE, atol=1e-13)
+        assert np.abs(dw).max() > 1e-4
+    for record, seen in zip(records[:-1], averages[:-1], strict=True):
+        alpha = 1 / (1 + np.exp(-np.array([seen.forward_apical, seen.target_apical])))
+        np.testing.assert_allclose(alpha, [record.alpha_forward, record.alpha_target], rtol=RELATIVE)
+        assert np.abs(alpha[1] - alpha[0]).max() > 1e-3
+
+
+def test_at_a_finer_step(ranks):
+    """The same at dt = 0.25 ms, where windows and arrivals fall on other steps."""
+    records, averages, changes, _, _ = run_both(ranks, "layers.hidden=[8]", dt=0.25)
+    for record, (dw, _) in zip(records, changes, strict=True):
+        # the delay of 1 ms is four steps and a bit; the trains given to the oracle already contain it
+        np.testing.assert_allclose(dw, record.weight_change, rtol=RELATIVE, atol=1e-13)
+
+
+def test_teacher_drives_the_output_to_the_published_rates(ranks):
+    """V = (0.6 V1b +- 8)/1.7: 198 and 1.8 Hz at V1b = 0; the code was seen at 193 and 0.9 Hz in a real run."""
+    records, averages, *_ = run_both(ranks, "layers.hidden=[8]", label=2)
+    assert averages[-1].target_rate[2] > 0.17
+    assert averages[-1].target_rate[:2].max() < 0.02
+    v1b = 0.0
+    assert 0.2 / (1 + np.exp(-(0.6 * v1b + 8) / 1.7)) == pytest.approx(0.198, abs=5e-4)
+
+
+def test_firing_rate_is_the_sigmoid_of_the_potential(ranks):
+    """Without input and with bias 1, potential k_b and Poisson spikes at 0.2 sigma(k_b) per ms."""
+    from neuron import h
+
+    _, network = build(ranks, 4, 2, "layers.hidden=[40]")
+    hidden = network.hidden[0].populations[0]
+    hidden.inbound.weights[:] = 0
+    hidden.inbound.biases[:] = 1
+    times, gids = h.Vector(), h.Vector()
+    ranks.pc.spike_record(-1, times, gids)
+    schedule = phases.test_schedule(dt=1.0, duration=2000.0, settle=30.0)
+    network.show(np.zeros(4), schedule, Purpose.TEST_SPIKES, 0)
+    gain = 0.6 / 0.7
+    seen = hidden.averages(schedule)
+    np.testing.assert_allclose(seen.forward_potential, gain, rtol=1e-9)
+    expected = 0.2 / (1 + np.exp(-gain))
+    mine = np.isin(np.array(gids), hidden.gids)
+    counts = np.bincount(np.array(gids)[mine].astype(int) - hidden.gids[0], minlength=40)
+    mean = expected * 2000
+    assert counts.mean() == pytest.approx(mean, abs=4 * np.sqrt(mean / 40))
+    assert 0.5 < counts.var() / mean < 1.7
+    spikes = np.array(times)[mine]
+    assert np.any(np.diff(np.sort(spikes[np.array(gids)[mine] == hidden.gids[0]])) == 0), "two spikes in one step"
+
+
+def test_input_rate_is_proportional_to_the_pixel(ranks):
+    from neuron import h
+
+    _, network = build(ranks, 200, 2, "layers.hidden=[]")
+    times, gids = h.Vector(), h.Vector()
+    ranks.pc.spike_record(-1, times, gids)
+    image = np.repeat([0.0, 0.25, 0.5, 1.0], 50)
+    schedule = phases.test_schedule(dt=1.0, duration=1000.0, settle=30.0)
+    network.show(image, schedule, Purpose.TEST_SPIKES, 0)
+    counts = np.bincount(np.array(gids).astype(int), minlength=202)[:200].reshape(4, 50)
+    assert counts[0].sum() == 0
+    for row, level in zip(counts[1:], (0.25, 0.5, 1.0), strict=True):
+        assert row.mean() == pytest.approx(200 * level, abs=4 * np.sqrt(200 * level / 50))
+        assert 0.5 < row.var() / row.mean() < 1.7
+
+
+def test_an_example_depends_on_weights_seed_and_example_alone(ranks):
+    _, network = build(ranks, 12, 3, "layers.hidden=[8]")
+    hidden = network.hidden[0].populations[0]
+    image = np.linspace(0, 1, 12)
+    schedule = phases.training_schedule(0, 1, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=True)
+
+    def shown(example):
+        network.show(image, schedule, Purpose.TRAINING_SPIKES, example, 0)
+        return hidden.averages(schedule).forward_potential
+
+    first = shown(1)
+    other = shown(2)
+    np.testing.assert_array_equal(shown(1), first)
+    assert not np.any(first == other)
