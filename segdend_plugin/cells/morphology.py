@@ -230,6 +230,7 @@ def read_swc(path: str | Path) -> Morphology:
         raise MorphologyError(f"{path}: holds no points; give an SWC file with lines of 'id type x y z radius parent'")
     parent = _check_tree(path, points)
     _check_types(path, points, parent)
+    _check_stems(path, points, parent)
     morphology = Morphology(
         name=path.stem,
         path=path,
@@ -334,11 +335,36 @@ def _check_types(path: Path, points: Sequence[_Point], parent: Sequence[int]) ->
                 f"{path}: the soma point {point.id} hangs on point {points[above].id} of type {points[above].type}; "
                 "connect the soma points with each other"
             )
+        if above >= 0 and points[above].type == AXON and point.type != AXON:
+            raise MorphologyError(
+                f"{path}: point {point.id} of type {point.type} hangs on the axon, which is replaced; move it"
+            )
     types = {point.type for point in points}
     if BASAL not in types:
         raise MorphologyError(f"{path}: has no basal dendrite (type 3), where feed-forward synapses land; mark it")
     if APICAL not in types:
         raise MorphologyError(f"{path}: has no apical dendrite (type 4) and learning needs a tuft; mark its points")
+
+
+def _check_stems(path: Path, points: Sequence[_Point], parent: Sequence[int]) -> None:
+    """Refuse a neurite that is interrupted after its first point: Import3d would tie its branches to other sections."""
+    children = _children(parent)
+    for position, point in enumerate(points):
+        is_stem = point.type != SOMA and points[parent[position]].type == SOMA
+        if not is_stem or not children[position]:
+            continue
+        first = children[position][0]
+        if first != position + 1:
+            raise MorphologyError(
+                f"{path}: point {points[first].id} does not follow its parent {point.id}, which begins a neurite; "
+                "sort the points branch by branch"
+            )
+        others = [points[child].type for child in children[position] if points[child].type != point.type]
+        if others and len(children[position]) > 1:
+            raise MorphologyError(
+                f"{path}: point {point.id} begins a neurite of type {point.type} and forks at once into type "
+                f"{others[0]}; give both branches its type"
+            )
 
 
 def _check_lengths(path: Path, morphology: Morphology) -> None:
@@ -354,9 +380,10 @@ def sections(morphology: Morphology) -> list[Section]:
 
     The soma is one section whatever the number of its points. Elsewhere a section ends at a branch point or where the
     type changes. As in NEURON's Import3d, a neurite begins at its own first point, not inside the soma (unless it has
-    only that one), and where it forks at this very first point, both branches count as connected to the soma.
+    only that one), and where it forks at this very first point, both branches count as connected to the soma. With a
+    soma of several points Import3d may start a neurite at the soma point instead, which makes it longer by the gap.
     """
-    types, parent, xyz = morphology.types, morphology.parent, morphology.xyz
+    types, parent, xyz = morphology.types, morphology.parent.tolist(), morphology.xyz
     children: list[list[int]] = [[] for _ in parent]
     for point, above in enumerate(parent):
         if above >= 0:

@@ -142,9 +142,12 @@ def _load(template: str, file: str) -> None:
 def _list_apical_regions(cell: Any) -> None:
     sections = list(cell.apical)
     index = {section: position for position, section in enumerate(sections)}
-    # trueparentseg looks through sections that hang on the near end of their parent: those are siblings.
-    parents = [index.get(section.trueparentseg().sec, -1) for section in sections]
-    labels = morphology.apical_regions(parents, [section.L for section in sections])
+    # trueparentseg looks through sections that hang on the near end of their parent, since those are siblings.
+    # It finds nothing behind the near end of the soma.
+    parents = [segment and segment.sec for segment in (section.trueparentseg() for section in sections)]
+    labels = morphology.apical_regions(
+        [index.get(parent, -1) for parent in parents], [section.L for section in sections]
+    )
     for section, label in zip(sections, labels, strict=True):
         getattr(cell, label).append(section)
 

@@ -138,6 +138,18 @@ def test_bad_file_is_a_sentence_not_a_crash(tmp_path: Any) -> None:
         pyramidal_passive(path)
 
 
+def test_soma_of_several_points_builds(tmp_path: Any) -> None:
+    path = tmp_path / "cell.swc"
+    path.write_text(
+        "1 1 0 0 0 5 -1\n2 1 0 5 0 5 1\n3 3 0 -9 0 1 1\n4 4 0 9 0 1 2\n5 4 0 50 0 1 4\n"
+        "6 4 9 90 0 1 5\n7 4 -9 90 0 1 5\n8 4 0 3 9 1 1\n"
+    )
+    cell = pyramidal_passive(path)
+    lists = netpyne_cell_params(cell)["secLists"]
+    # The last dendrite hangs on the near end of the soma, behind which NEURON knows no parent.
+    assert [lists[region] for region in ("trunk", "tuft", "oblique")] == [["apic_0"], ["apic_1", "apic_2"], ["apic_3"]]
+
+
 def test_three_compartment_cell_needs_its_mechanism() -> None:
     if hasattr(h, "SegDendLumped"):
         cell = three_compartment()

@@ -148,6 +148,13 @@ def test_soma_of_several_points_is_one_section(tmp_path: Path) -> None:
         ("3 3 0 -25 0 1 2", "3 1 0 -25 0 1 2", "the soma point 3 hangs on point 2 of type 3"),
         (" 3 0 -", " 2 0 -", "has no basal dendrite"),
         ("\n6 4", "\n6 9", "point 6 has type 9"),
+        ("7 4 -30 145 0 1 5\n", "7 2 0 0 9 1 1\n8 3 0 0 19 1 7\n", "point 8 of type 3 hangs on the axon"),
+        (
+            "7 4 -30 145 0 1 5\n",
+            "7 3 0 9 0 1 1\n8 4 0 9 9 1 1\n9 3 0 19 0 1 7\n",
+            "point 9 does not follow its parent 7",
+        ),
+        ("6 4 30 145 0 1 5", "6 3 30 145 0 1 4", "begins a neurite of type 4 and forks at once into type 3"),
         ("7 4 -30 145 0 1 5", "7 4 0 105 0 1 5", "the branch that ends at point 7 has no length"),
     ],
 )

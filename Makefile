@@ -1,0 +1,46 @@
+# make help lists the targets; everything is installed into .venv by the first one that needs it
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(shell date +%Y%m%d-%H%M%S)
+DEMO ?= runs/demo-$(STAMP)
+
+.PHONY: help install demo test lint clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+install: $(VENV)/installed ## environment, package and NMODL mechanisms
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[mpi,test]'
+	$(BIN)/segdend compile
+	touch $@
+
+demo: install ## train the embedded default and its two controls, and compare them (10 minutes on 2 cores)
+	@echo "training reconstructed cells on the embedded digits, and beside them the two controls (quietly)"
+	@$(MAKE) --no-print-directory -j 2 DEMO=$(DEMO) demo-default demo-controls
+	@$(BIN)/segdend report $(DEMO)/reconstructed $(DEMO)/frozen_hidden $(DEMO)/no_hidden --out $(DEMO)/comparison.png
+	@echo "figures: $(DEMO)/comparison.png and $(DEMO)/*/learning.png"
+
+.PHONY: demo-default demo-controls
+demo-default:
+	$(BIN)/segdend train --out $(DEMO)/reconstructed
+demo-controls:
+	@$(BIN)/segdend train --set layers.hidden=[] --out $(DEMO)/no_hidden --quiet
+	@$(BIN)/segdend train --set rule.train_hidden=false --out $(DEMO)/frozen_hidden --quiet
+
+test: install ## lint, types and all tests
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+lint: install ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove what make made, except runs/
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,48 @@
+"""The same weights, bit for bit, on any number of ranks."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+NETWORKS = {
+    "lumped": ["cell=three_compartment", "layers.hidden=[13,7]", "lumped.g_apical=0.05"],
+    "reconstructed": ["cell=mouse_v1_l5_rbp4", "layers.hidden=[5]", "cable.nseg=1"],
+    "mixed": [
+        "cells={mouse_v1_l4_nr5a1: 0.4, three_compartment: 0.6}",
+        "layers.hidden=[5]",
+        "cable.nseg=1",
+    ],
+}
+
+
+def train(command, out, settings):
+    """Run `segdend train` on a few digits and return its summary."""
+    small = ["data.train=24", "data.test=12", "training.epochs=2", "phases.test=60", *settings]
+    arguments = [word for setting in small for word in ("--set", setting)]
+    done = subprocess.run(
+        [*command, sys.executable, "-m", "segdend_plugin", "train", "--out", str(out), "--quiet", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((out / "summary.json").read_text())
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_one_two_and_three_ranks(network, mpiexec, tmp_path):
+    alone = train([], tmp_path / "alone", NETWORKS[network])
+    for n in (2, 3):
+        shared = train([*mpiexec, "-n", str(n)], tmp_path / str(n), NETWORKS[network])
+        assert shared["ranks"] == n
+        for key in ("weights_sha256", "test_error", "layers", "compartments", "segregation"):
+            assert shared[key] == alone[key], key
+    assert alone["ranks"] == 1
+
+
+def test_another_seed_gives_other_weights(tmp_path):
+    first = train([], tmp_path / "a", NETWORKS["lumped"])
+    other = train([], tmp_path / "b", [*NETWORKS["lumped"], "seed=1"])
+    assert first["weights_sha256"] != other["weights_sha256"]
