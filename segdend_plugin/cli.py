@@ -95,7 +95,7 @@ def _morphology_plot(options: argparse.Namespace) -> None:
     from segdend_plugin.views import morphology as view
 
     cell = morphology.read_swc(morphology.find(options.cell))
-    view.plot(cell, options.out)
+    view.plot(cell, morphology.regions(cell), options.out)
     print(options.out)
 
 

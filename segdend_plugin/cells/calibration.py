@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdend_plugin.cells.electrotonics import transfer_impedance
-from segdend_plugin.types import Array, Segment
+from segdend_plugin.cells.electrotonics import Segregation, segregation, transfer_impedance
+from segdend_plugin.types import Array, Section, Segment
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,53 @@ class Scale:
     unit: float = 1.0
 
 
-def basal_currents(soma: Segment, sites: Sequence[Segment], somatic_gain: float, scale: Scale) -> Array:
-    """Return the current (nA) of each site for unit drive, shape (len(sites),).
+@dataclass(frozen=True)
+class Calibration:
+    """Currents for unit drive in one kind of cell.
+
+    Attributes
+    ----------
+    basal
+        Per basal section, the current (nA) of a site in each of its segments.
+    tuft
+        Current (nA) of every tuft site.
+    segregation
+        How far the tuft sites are apart from the soma.
+    """
+
+    basal: tuple[Array, ...]
+    tuft: float
+    segregation: Segregation | None
+
+    def site_current(self, section: int, x: float) -> float:
+        """Return the current (nA) for unit drive at position `x` of basal section number `section`."""
+        segments = self.basal[section]
+        return float(segments[min(int(x * len(segments)), len(segments) - 1)])
+
+
+def calibrate(
+    soma: Segment, basal: Sequence[Section], tuft: Sequence[Segment], somatic_gain: float, scale: Scale
+) -> Calibration:
+    """Measure a cell.
 
     Parameters
     ----------
     soma
         The segment that spikes.
-    sites
-        Where feed-forward synapses land.
+    basal
+        Sections that feed-forward synapses may land on.
+    tuft
+        Segments that feedback lands on; empty where there is none.
     somatic_gain
-        Wanted steady somatic potential for unit drive, k_b of the rule.
+        Wanted steady somatic potential for unit basal drive, k_b of the rule.
     scale
         Meaning of one unit.
     """
-    return somatic_gain * scale.unit / transfer_impedance(soma, sites)
-
-
-def tuft_current(sites: Sequence[Segment], scale: Scale) -> float:
-    """Return the current (nA) that each tuft site gets for unit drive.
-
-    All sites get the same current; together they move the mean of their potentials by one unit.
-    """
-    mean_potential = np.mean([np.sum(transfer_impedance(site, sites)) for site in sites])  # mV per nA in each site
-    return float(scale.unit / mean_potential)
+    places = [list(section) for section in basal]
+    impedance = iter(transfer_impedance(soma, [place for section in places for place in section]))
+    currents = tuple(np.array([somatic_gain * scale.unit / next(impedance) for _ in section]) for section in places)
+    if not tuft:
+        return Calibration(currents, 0.0, None)
+    # all sites get the same current; together they move the mean of their potentials by one unit
+    mean_potential = np.mean([np.sum(transfer_impedance(site, tuft)) for site in tuft])  # mV per nA in each site
+    return Calibration(currents, float(scale.unit / mean_potential), segregation(soma, tuft))

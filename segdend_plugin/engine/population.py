@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdend_plugin.cells.calibration import Scale, basal_currents, tuft_current
-from segdend_plugin.cells.electrotonics import Segregation, segregation
+from segdend_plugin.cells.calibration import Calibration, Scale, calibrate
 from segdend_plugin.cells.sites import most_distal_tips, spread_by_length
-from segdend_plugin.engine.projection import Kernel, Projection
+from segdend_plugin.engine.mpi import Ranks
+from segdend_plugin.engine.projection import Projection
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.plateau import sums_to_means
 from segdend_plugin.rule.random import Purpose, stream
@@ -136,7 +136,7 @@ class Population:
         self.is_lumped = bool(self.cells) and self.cells[0].lumped is not None
         self.inbound: Projection | None = None
         self.feedback: Projection | None = None
-        self.segregation: Segregation | None = None
+        self.calibration: Calibration | None = None
         self._mechanisms: list[HocObject] = []
         self._somas = [self._spiking_soma(cell) for cell in self.cells]
         self._soma_sums = [Probe(self._somas, name) for name in ("forward_potential", "forward_rate", "target_rate")]
@@ -147,6 +147,26 @@ class Population:
     def spike_sources(self) -> list[tuple[int, HocObject]]:
         """Return gid and spiking mechanism of every local cell."""
         return list(zip(self.local_gids, self._somas, strict=True))
+
+    def calibrate(self, ranks: Ranks, n_tuft: int) -> None:
+        """Measure the first cell of the population; every rank must call this.
+
+        The cell with the lowest gid stands for all, because copies at other places differ in the last bits: NEURON
+        keeps 3-D points in single precision.
+
+        Parameters
+        ----------
+        ranks
+            The MPI job.
+        n_tuft
+            Tuft sites per cable cell, 0 without feedback.
+        """
+        mine = None
+        if self.cells and self.cells[0].gid == self.gids[0] and not self.is_lumped:
+            cell = self.cells[0]
+            tuft = most_distal_tips(cell.tuft, cell.soma, n_tuft) if n_tuft else []
+            mine = calibrate(cell.soma, cell.basal, tuft, self.somatic_gain, self.scale)
+        self.calibration = next((found for found in ranks.allgather(mine) if found is not None), None)
 
     def receive(self, projection: Projection, n_slots: int, seed: int) -> None:
         """Let a feed-forward projection drive the basal dendrites.
@@ -161,19 +181,13 @@ class Population:
             Seed of the experiment, for the choice of places.
         """
         self.inbound = projection
-        if self.is_lumped:
+        if self.calibration is None:
             self._point_lumped("basal", projection)
             return
-        places = [
-            spread_by_length(cell.basal, n_slots, stream(seed, Purpose.SITES, cell.gid)) for cell in self.cells
-        ]
-        first = self.cells[0]
-        gains = basal_currents(
-            first.soma, [first.basal[k](x) for cell in places for k, x in cell], self.somatic_gain, self.scale
-        ).reshape(len(self.cells), n_slots)
         for post, cell in enumerate(self.cells):
-            for slot, (k, x) in enumerate(places[post]):
-                self._add_site(cell.basal[k](x), projection.drive(post, slot), gains[post, slot])
+            places = spread_by_length(cell.basal, n_slots, stream(seed, Purpose.SITES, cell.gid))
+            for slot, (k, x) in enumerate(places):
+                self._add_site(cell.basal[k](x), projection.drive(post, slot), self.calibration.site_current(k, x))
 
     def receive_feedback(self, projection: Projection, n_sites: int) -> None:
         """Let a feedback projection drive the tufts, and probe their potential where it lands.
@@ -189,17 +203,15 @@ class Population:
 
         self.feedback = projection
         probes: list[HocObject] = []
-        if self.is_lumped:
+        if self.calibration is None:
             self._point_lumped("apical", projection)
             probes = self._somas
         else:
-            tufts = [most_distal_tips(cell.tuft, cell.soma, n_sites) for cell in self.cells]
-            self.segregation = segregation(self.cells[0].soma, tufts[0])
-            gain = tuft_current(tufts[0], self.scale)
-            self._tuft_sites = len(tufts[0])
-            for post, sites in enumerate(tufts):
+            for post, cell in enumerate(self.cells):
+                sites = most_distal_tips(cell.tuft, cell.soma, n_sites)
+                self._tuft_sites = len(sites)
                 for site in sites:
-                    self._add_site(site, projection.drive(post), gain)
+                    self._add_site(site, projection.drive(post), self.calibration.tuft)
                     probe = h.SegDendProbe(site)
                     probe.rest, probe.unit = self.scale.rest, self.scale.unit
                     probes.append(probe)

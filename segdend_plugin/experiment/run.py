@@ -243,10 +243,10 @@ def _local_compartments() -> int:
 
 
 def _segregation(network: Network) -> dict[str, dict[str, float]]:
-    """Return the electrical distance of the tuft, per kind of cell, as found on this rank."""
+    """Return the electrical distance of the tuft, per kind of cell."""
     return {
-        population.kind: population.segregation.to_dict()
+        population.kind: population.calibration.segregation.to_dict()
         for layer in network.hidden
         for population in layer.populations
-        if population.segregation is not None
+        if population.calibration is not None and population.calibration.segregation is not None
     }

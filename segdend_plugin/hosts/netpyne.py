@@ -202,6 +202,7 @@ class _Builder:
             handles = [self._handle(cell, rule, back) for cell in self.local[name]]
             kind = str(self.sim.net.pops[name].tags.get("cellType", name))
             population = Population(name, kind, self.gids[name], handles, self.scale, self._gain(handles))
+            population.calibrate(self.ranks, back.sites if back is not None else 0)
             self._spike_by(population)
             populations.append(population)
         return Layer(tuple(populations))

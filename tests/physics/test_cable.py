@@ -64,14 +64,14 @@ def test_unit_feedback_moves_the_tuft_by_one(cable_network):
     finally:
         hidden.feedback.biases[:] = 0.0
     np.testing.assert_allclose(seen.forward_apical, 1.0, rtol=1e-6)
-    np.testing.assert_allclose(seen.forward_potential, hidden.segregation.tuft_to_soma, rtol=1e-6)
+    np.testing.assert_allclose(seen.forward_potential, hidden.calibration.segregation.tuft_to_soma, rtol=1e-6)
 
 
 def test_somatic_potential_invades_the_tuft_as_the_segregation_says(cable_network):
     """The soma is depolarised from the basal tree, so the tuft sees at most what somatic current would make."""
     hidden = cable_network.hidden[0].populations[0]
     ratio = steady(cable_network, 1.0).forward_apical / (0.6 / 0.7)
-    np.testing.assert_allclose(ratio, hidden.segregation.soma_to_tuft, rtol=0.02)
+    np.testing.assert_allclose(ratio, hidden.calibration.segregation.soma_to_tuft, rtol=0.02)
 
 
 def test_one_spike_makes_the_kernel_of_the_paper_at_the_soma(ranks):
