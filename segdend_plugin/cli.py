@@ -7,9 +7,13 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segdend_plugin import __version__
 from segdend_plugin.errors import SegDendError
+
+if TYPE_CHECKING:
+    from segdend_plugin.engine.mpi import Ranks
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -99,7 +103,7 @@ def _morphology_plot(options: argparse.Namespace) -> None:
     print(options.out)
 
 
-def _start():  # type: ignore[no-untyped-def]
+def _start() -> Ranks:
     """Start MPI before anything imports NEURON, and let an error on one rank end all of them."""
     from segdend_plugin.engine import mpi
 

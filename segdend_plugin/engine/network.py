@@ -73,9 +73,7 @@ class Network:
         """Number of cells in every layer, input first."""
         return [len(self.inputs.gids), *(len(layer.gids) for layer in self.layers)]
 
-    def show(
-        self, image: Array, schedule: Schedule, purpose: Purpose, example: int, label: int | None = None
-    ) -> None:
+    def show(self, image: Array, schedule: Schedule, purpose: Purpose, example: int, label: int | None = None) -> None:
         """Run one trial from rest; it depends on weights, seed and example alone.
 
         Parameters
@@ -118,7 +116,9 @@ class Network:
         """
         averages = self.output.averages(schedule)
         if self.output.inbound is not None:
-            delta = output_delta(averages.target_rate, averages.forward_potential, self.output.somatic_gain, self.rate_max)
+            delta = output_delta(
+                averages.target_rate, averages.forward_potential, self.output.somatic_gain, self.rate_max
+            )
             self.output.inbound.learn(postsynaptic_change(delta, rates[-1], output_scale(self.rate_max)))
         if train_hidden:
             for layer, rate in zip(self.hidden, rates, strict=False):

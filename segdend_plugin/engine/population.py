@@ -12,7 +12,6 @@ from segdend_plugin.cells.sites import most_distal_tips, spread_by_length
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.projection import Projection
 from segdend_plugin.rule.phases import Schedule
-from segdend_plugin.rule.plateau import sums_to_means
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, HocObject, Section, Segment
 
@@ -58,7 +57,8 @@ class Probe:
         if self._empty:
             return np.empty(0)
         self._pointers.gather(self._values)
-        return self._view.copy()
+        values: Array = self._view.copy()
+        return values
 
     def write(self, values: Array) -> None:
         """Set the values, shape (n,)."""
@@ -243,11 +243,11 @@ class Population:
             )
         forward, target = schedule.forward_steps, max(schedule.target_steps, 1)
         return Averages(
-            sums_to_means(potential, forward),
-            sums_to_means(rate, forward),
-            sums_to_means(target_rate, target),
-            sums_to_means(forward_apical, forward),
-            sums_to_means(target_apical, target),
+            potential / forward,
+            rate / forward,
+            target_rate / target,
+            forward_apical / forward,
+            target_apical / target,
         )
 
     def _spiking_soma(self, cell: CellHandle) -> HocObject:

@@ -142,7 +142,7 @@ def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple
     weights = network.gather_weights()
     compartments = sum(ranks.allgather(_local_compartments()))
     segregation = _segregation(network)
-    summary = None
+    summary: Summary | None = None
     if weights is not None:
         sha256 = weights_sha256(weights)
         checkpoint.save(folder.path / "weights.h5", weights, sha256, trainer.total)
@@ -162,7 +162,8 @@ def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple
             weights_sha256=sha256,
         )
         folder.write_summary(summary)
-    return ranks.broadcast(summary), folder.path
+    known: Summary = ranks.broadcast(summary)  # type: ignore[assignment]  # rank 0 has one
+    return known, folder.path
 
 
 def evaluate(path: Path, observer: Progress) -> dict[str, Any]:

@@ -55,16 +55,16 @@ class Progress(Protocol):
     """Where a trainer reports; every rank reports, what is shown is the observer's choice."""
 
     def start(self, total: int, what: str) -> None:
-        """A loop over `total` images begins; loops may be nested."""
+        """Begin a loop over `total` images; loops may be nested."""
 
     def advance(self) -> None:
-        """One more image is done."""
+        """Count one more image."""
 
     def finish(self) -> None:
-        """The innermost loop is over."""
+        """End the innermost loop."""
 
     def report(self, metric: Metric) -> None:
-        """There is a new figure."""
+        """Take a new figure."""
 
 
 class Trainer:
@@ -176,11 +176,9 @@ class Trainer:
         gids = np.concatenate([np.array(part[0], dtype=int) for part in parts])
         potentials = np.concatenate([part[1] for part in parts], axis=1)[:, np.argsort(gids)]
         if not np.isfinite(potentials).all():
-            k, cell = np.argwhere(~np.isfinite(potentials))[0]
+            cell = np.argwhere(~np.isfinite(potentials))[0, 1]
             raise SegDendError(
                 f"rule.learning_rates={list(self.experiment.learning_rates())}: the potential of output cell "
                 f"{cell} (gid {output.gids[cell]}) is no longer finite: lower the learning rates."
             )
         return int(np.sum(potentials.argmax(axis=1) != labels))
-
-

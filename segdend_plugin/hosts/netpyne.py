@@ -51,7 +51,9 @@ class ProjectionRule:
     delay: float
 
 
-def create(net_params: Any, sim_config: Any, *, seed: int, somatic_gain: float = 0.6 / 0.7, unit: float = 1.0) -> Network:
+def create(
+    net_params: Any, sim_config: Any, *, seed: int, somatic_gain: float = 0.6 / 0.7, unit: float = 1.0
+) -> Network:
     """Build a network as ``netpyne.sim.create`` does, with dense plastic projections.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from scipy.special import expit
 
 from segdend_plugin.types import Array
@@ -10,12 +9,13 @@ from segdend_plugin.types import Array
 
 def sigma(x: Array) -> Array:
     """Return the logistic function of `x`, used for rates and plateaus alike (eqs 3, 5)."""
-    return expit(x)
+    result: Array = expit(x)
+    return result
 
 
 def sigma_slope(x: Array) -> Array:
     """Return the derivative of :func:`sigma` at `x`."""
-    s = expit(x)
+    s = sigma(x)
     return s * (1.0 - s)
 
 
@@ -33,8 +33,3 @@ def plateau(apical_average: Array) -> Array:
         alpha in (0, 1), shape (n,).
     """
     return sigma(apical_average)
-
-
-def sums_to_means(sums: Array, steps: int) -> Array:
-    """Return window averages from the sums over the `steps` steps of a window."""
-    return np.divide(sums, steps)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from segdend_plugin.rule.plateau import plateau, sigma, sigma_slope
 from segdend_plugin.types import Array
 
-
 RATE_MAX = 0.2
 """Largest rate phi_max (1/ms)."""
 

@@ -60,6 +60,7 @@ def morphology(name_or_file: str) -> dict[str, Any]:
 
 def _summary(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except OSError:
         raise DataError(f"{str(folder)!r} holds no summary.json: give the folder of a finished run.") from None
+    return summary

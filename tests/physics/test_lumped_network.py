@@ -100,7 +100,7 @@ def test_potentials_plateaus_and_changes(ranks, settings):
 
 def test_at_a_finer_step(ranks):
     """The same at dt = 0.25 ms, where windows and arrivals fall on other steps."""
-    records, averages, changes, _, _ = run_both(ranks, "layers.hidden=[8]", dt=0.25)
+    records, _, changes, _, _ = run_both(ranks, "layers.hidden=[8]", dt=0.25)
     for record, (dw, _) in zip(records, changes, strict=True):
         # the delay of 1 ms is four steps and a bit; the trains given to the oracle already contain it
         np.testing.assert_allclose(dw, record.weight_change, rtol=RELATIVE, atol=1e-13)
@@ -108,7 +108,7 @@ def test_at_a_finer_step(ranks):
 
 def test_teacher_drives_the_output_to_the_published_rates(ranks):
     """V = (0.6 V1b +- 8)/1.7: 198 and 1.8 Hz at V1b = 0; the code was seen at 193 and 0.9 Hz in a real run."""
-    records, averages, *_ = run_both(ranks, "layers.hidden=[8]", label=2)
+    _, averages, *_ = run_both(ranks, "layers.hidden=[8]", label=2)
     assert averages[-1].target_rate[2] > 0.17
     assert averages[-1].target_rate[:2].max() < 0.02
     v1b = 0.0
