@@ -81,10 +81,10 @@ def _compile(options: argparse.Namespace) -> None:
 
 
 def _morphology_list(options: argparse.Namespace) -> None:
-    from segdend_plugin.cells import morphology
+    from segdend_plugin.cells.catalogue import CATALOGUE
 
-    width = max(map(len, morphology.CATALOGUE))
-    for entry in morphology.CATALOGUE.values():
+    width = max(map(len, CATALOGUE))
+    for entry in CATALOGUE.values():
         print(f"{entry.name:{width}}  {entry.description}")
 
 
@@ -95,10 +95,11 @@ def _morphology_info(options: argparse.Namespace) -> None:
 
 
 def _morphology_plot(options: argparse.Namespace) -> None:
-    from segdend_plugin.cells import morphology
+    from segdend_plugin.cells import catalogue, morphology
+    from segdend_plugin.cells.swc import read_swc
     from segdend_plugin.views import morphology as view
 
-    cell = morphology.read_swc(morphology.find(options.cell))
+    cell = read_swc(catalogue.find(options.cell))
     view.plot(cell, morphology.regions(cell), options.out)
     print(options.out)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segdend_plugin.cells import morphology
+from segdend_plugin.cells.morphology import apical_regions
+from segdend_plugin.cells.swc import read_swc
 from segdend_plugin.errors import MechanismError, MorphologyError
 from segdend_plugin.resources import folder
 
@@ -63,7 +64,7 @@ def pyramidal_passive(path: str | Path, membrane: Membrane = Membrane()) -> Any:
     Parameters
     ----------
     path : str or Path
-        An SWC file; `morphology.read_swc` says what it must hold.
+        An SWC file; `segdend_plugin.cells.swc.read_swc` says what it must hold.
     membrane : Membrane
 
     Returns
@@ -78,7 +79,7 @@ def pyramidal_passive(path: str | Path, membrane: Membrane = Membrane()) -> Any:
     """
     from neuron import h
 
-    morphology.read_swc(path)
+    read_swc(path)
     _load("SegDendPyramidalPassive", "pyramidal_passive.hoc")
     cell = h.SegDendPyramidalPassive(
         str(path),
@@ -145,9 +146,7 @@ def _list_apical_regions(cell: Any) -> None:
     # trueparentseg looks through sections that hang on the near end of their parent, since those are siblings.
     # It finds nothing behind the near end of the soma.
     parents = [segment and segment.sec for segment in (section.trueparentseg() for section in sections)]
-    labels = morphology.apical_regions(
-        [index.get(parent, -1) for parent in parents], [section.L for section in sections]
-    )
+    labels = apical_regions([index.get(parent, -1) for parent in parents], [section.L for section in sections])
     for section, label in zip(sections, labels, strict=True):
         getattr(cell, label).append(section)
 

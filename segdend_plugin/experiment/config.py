@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.rule.rates import PUBLISHED, learning_rates
 
 LUMPED = "three_compartment"
-PUBLISHED_LEARNING_RATES = {0: (0.19,), 1: (0.21, 0.21), 2: (0.23, 0.23, 0.12)}
-"""Learning rates of the paper's networks, by number of hidden layers (eLife 22901, Methods)."""
 
 
 class _Part(BaseModel):
@@ -67,8 +66,8 @@ class Rule(_Part):
     """The learning rule."""
 
     train_hidden: bool = Field(True, description="false freezes the hidden weights: the usual control")
-    learning_rates: tuple[float, ...] | None = Field(
-        None, description="of each hidden layer and the output; by default the published ones"
+    learning_rates: tuple[float, ...] | Literal["published"] | None = Field(
+        None, description="of each hidden layer and the output; by default scaled to the sizes of the layers"
     )
 
 
@@ -136,7 +135,11 @@ class Experiment(_Part):
             if abs(sum(mixture.values()) - 1.0) > 1e-6:
                 raise ValueError(f"{where}: the fractions add up to {sum(mixture.values()):g}: make them add up to 1")
         rates, wanted = self.rule.learning_rates, len(self.layers.hidden) + 1
-        if rates is not None and len(rates) != wanted:
+        if rates == "published" and wanted - 1 not in PUBLISHED:
+            raise ValueError(
+                f"rule.learning_rates: none published for {wanted - 1} hidden layers: give {wanted} numbers"
+            )
+        if isinstance(rates, tuple) and len(rates) != wanted:
             raise ValueError(
                 f"rule.learning_rates has {len(rates)} values: give {wanted}, one per hidden layer and the output's"
             )
@@ -156,12 +159,12 @@ class Experiment(_Part):
             return {own.cell: 1.0}
         return self.cells if self.cells is not None else {self.cell: 1.0}
 
-    def learning_rates(self) -> tuple[float, ...]:
+    def learning_rates(self, n_input: int, n_output: int) -> tuple[float, ...]:
         """Return the learning rate of each hidden layer and of the output layer."""
-        if self.rule.learning_rates is not None:
-            return self.rule.learning_rates
-        depth = len(self.layers.hidden)
-        return PUBLISHED_LEARNING_RATES.get(depth, (0.23,) * depth + (0.12,))
+        given = self.rule.learning_rates
+        if given == "published":
+            return PUBLISHED[len(self.layers.hidden)]
+        return given or learning_rates([n_input, *(layer.size for layer in self.layers.hidden), n_output])
 
     def to_yaml(self) -> str:
         """Return the fully resolved description as YAML that :func:`load` reads."""
@@ -246,8 +249,3 @@ def _nearest(location: Sequence[str | int]) -> str:
     known = list(part.model_fields) if part is not None else list(HiddenLayer.model_fields)
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"did you mean {near[0]!r}" if near else f"the keys here are {', '.join(known)}"
-
-
-def describe() -> Mapping[str, Any]:
-    """Return the JSON schema of the description, with the meaning of every key."""
-    return Experiment.model_json_schema()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from segdend_plugin.cells import morphology, templates
+from segdend_plugin.cells import catalogue, templates
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.experiment.config import LUMPED, Cable, Experiment
@@ -12,7 +12,7 @@ from segdend_plugin.hosts import netpyne as host
 
 REST = -70.0  # mV
 LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
-UNITS_PER_CONDUCTANCE = 0.1  # uS for 1/ms on the 100 pF soma of the three-compartment cell
+PER_MICROSIEMENS = 10.0  # 1/ms for 1 uS on the 100 pF soma of the three-compartment cell
 
 
 def build(experiment: Experiment, n_input: int, n_output: int) -> Network:
@@ -62,7 +62,7 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
     for depth, layer in enumerate(experiment.layers.hidden):
         post = []
         for cell, count in shares(experiment.mixture(depth), layer.size).items():
-            label = cell if cell == LUMPED else morphology.find(cell).stem
+            label = cell if cell == LUMPED else catalogue.find(cell).stem
             if label not in params.cellParams:
                 params.cellParams[label] = _pyramidal(cell, experiment.cable)
             post.append(f"hidden{depth + 1}_{label}")
@@ -112,9 +112,9 @@ def _three_compartment(experiment: Experiment, g_apical: float) -> dict[str, Any
                     "neuron": {
                         "mod": host.LUMPED,
                         "loc": 0.5,
-                        "g_leak": UNITS_PER_CONDUCTANCE * lumped.g_leak,
-                        "g_basal": UNITS_PER_CONDUCTANCE * lumped.g_basal,
-                        "g_apical": UNITS_PER_CONDUCTANCE * g_apical,
+                        "g_leak": lumped.g_leak / PER_MICROSIEMENS,
+                        "g_basal": lumped.g_basal / PER_MICROSIEMENS,
+                        "g_apical": g_apical / PER_MICROSIEMENS,
                     }
                 },
             }
@@ -132,4 +132,4 @@ def _pyramidal(cell: str, cable: Cable) -> dict[str, Any]:
         frequency=cable.frequency,
         nseg=cable.nseg,
     )
-    return templates.netpyne_cell_params(templates.pyramidal_passive(morphology.find(cell), membrane))
+    return templates.netpyne_cell_params(templates.pyramidal_passive(catalogue.find(cell), membrane))

@@ -84,6 +84,7 @@ class Trainer:
 
     def __init__(self, experiment: Experiment, dataset: Dataset, network: Network, progress: Progress) -> None:
         self.experiment, self.dataset, self.network, self.progress = experiment, dataset, network, progress
+        self.rates = experiment.learning_rates(network.sizes[0], network.sizes[-1])
         self.seconds_training = 0.0
 
     @property
@@ -130,7 +131,6 @@ class Trainer:
         return error
 
     def _train_until(self, first: int, stop: int) -> None:
-        rates = self.experiment.learning_rates()
         seen: list[Array] = []
         labels: list[int] = []
         start = time.perf_counter()
@@ -138,7 +138,7 @@ class Trainer:
             label = int(self.dataset.train.labels[index])
             schedule = self._schedule(example)
             self.network.show(self.dataset.train.rates[index], schedule, Purpose.TRAINING_SPIKES, example, label)
-            averages = self.network.learn(schedule, rates, train_hidden=self.experiment.rule.train_hidden)
+            averages = self.network.learn(schedule, self.rates, train_hidden=self.experiment.rule.train_hidden)
             seen.append(averages.forward_potential)
             labels.append(label)
             self.progress.advance()
@@ -178,7 +178,7 @@ class Trainer:
         if not np.isfinite(potentials).all():
             cell = np.argwhere(~np.isfinite(potentials))[0, 1]
             raise SegDendError(
-                f"rule.learning_rates={list(self.experiment.learning_rates())}: the potential of output cell "
+                f"rule.learning_rates={list(self.rates)}: the potential of output cell "
                 f"{cell} (gid {output.gids[cell]}) is no longer finite: lower the learning rates."
             )
         return int(np.sum(potentials.argmax(axis=1) != labels))

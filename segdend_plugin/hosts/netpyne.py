@@ -20,16 +20,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from segdend_plugin.cells.calibration import Scale
-from segdend_plugin.engine import mechanisms, mpi
+from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.network import Layer, Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population
-from segdend_plugin.engine.projection import Kernel, Projection
 from segdend_plugin.errors import ConfigError, SegDendError
-from segdend_plugin.rule import weights
-from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import HocObject, Section
 
 MECHANISM = "SegDendProjection"
@@ -135,9 +130,7 @@ def _take_rules(conn_params: Any, dt: float) -> list[ProjectionRule]:
         if params:
             raise ConfigError(f"connParams[{label!r}]: unknown key {next(iter(params))!r} in plast.params: remove it.")
         region = rule.get("sec", "basal" if role == "feedforward" else "tuft")
-        delay = float(rule.get("delay", 1.0))
-        # more than one rank needs a delay strictly greater than the step
-        delay = max(delay, dt) + 1e-6 * dt
+        delay = wiring.usable_delay(float(rule.get("delay", 1.0)), dt)
         ours.append(
             ProjectionRule(label, role, _pops(rule, "preConds"), _pops(rule, "postConds"), region, int(sites), delay)
         )
@@ -184,7 +177,7 @@ class _Builder:
             raise ConfigError(f"connParams[{self.forward[-1].label!r}]: make the output layer of one population.")
         connect_others()
         network = Network(self.ranks, inputs, layers[:-1], layers[-1].populations[0], self.seed)
-        self._connect(network)
+        wiring.connect(network, [self._wiring(rule) for rule in self.forward])
         return network
 
     def _inputs(self) -> Inputs:
@@ -224,53 +217,16 @@ class _Builder:
         return self.somatic_gain
 
     def _spike_by(self, population: Population) -> None:
-        """Let the escape-rate soma send the spikes of its gid, instead of NetPyNE's threshold detector."""
-        from neuron import h
+        """Silence NetPyNE's threshold detectors: the escape-rate somas send the spikes of these gids."""
+        for gid in population.local_gids:
+            self.ranks.pc.threshold(gid, NEVER_REACHED)
+        wiring.spike_by(self.ranks.pc, population)
 
-        pc = self.ranks.pc
-        for gid, soma in population.spike_sources():
-            pc.threshold(gid, NEVER_REACHED)
-            pc.cell(gid, h.NetCon(soma, None))
-
-    def _connect(self, network: Network) -> None:
-        layers = network.layers
-        pre = network.inputs.gids
-        hidden_gids = [layer.gids for layer in network.hidden]
-        fed_back = [rule.post in self.back for rule in self.forward[:-1]]
-        feedback = weights.feedback(self.seed, hidden_gids, len(network.output.gids))
-        for depth, (layer, rule) in enumerate(zip(layers, self.forward, strict=True)):
-            slots = stream(self.seed, Purpose.SLOTS, depth).permutation(len(pre)) % rule.sites
-            column = 0
-            for population in layer.populations:
-                n = len(population.gids)
-                if population.cells:
-                    matrix, biases = weights.feedforward(self.seed, population.local_gids, len(pre))
-                    self._receive(population, matrix, biases, pre, slots, rule)
-                    if depth < len(network.hidden) and fed_back[depth]:
-                        columns = column + np.searchsorted(population.gids, population.local_gids)
-                        back = self.back[rule.post]
-                        self._receive_feedback(population, feedback[depth][:, columns], network.output.gids, back)
-                column += n
-            pre = layer.gids
-        network.output.add_teachers()
-
-    def _receive(
-        self, population: Population, matrix: Any, biases: Any, pre: list[int], slots: Any, rule: ProjectionRule
-    ) -> None:
-        if population.is_lumped:
-            projection = Projection(matrix, biases, np.zeros(len(pre), dtype=int), 1, Kernel.POTENTIAL)
-            population.receive(projection, 1, self.seed)
-        else:
-            projection = Projection(matrix, biases, slots, rule.sites, Kernel.CURRENT)
-            population.receive(projection, rule.sites, self.seed)
-        projection.connect(self.ranks.pc, pre, rule.delay)
-
-    def _receive_feedback(self, population: Population, matrix: Any, pre: list[int], rule: ProjectionRule) -> None:
-        kernel = Kernel.POTENTIAL if population.is_lumped else Kernel.CURRENT
-        slots = np.zeros(len(pre), dtype=int)
-        projection = Projection(matrix, np.zeros(matrix.shape[1]), slots, 1, kernel)
-        population.receive_feedback(projection, rule.sites)
-        projection.connect(self.ranks.pc, pre, rule.delay)
+    def _wiring(self, rule: ProjectionRule) -> wiring.Wiring:
+        back = self.back.get(rule.post)
+        if back is None:
+            return wiring.Wiring(rule.sites, 0, rule.delay)
+        return wiring.Wiring(rule.sites, back.sites, rule.delay, back.delay)
 
 
 def _chain(rules: list[ProjectionRule]) -> list[ProjectionRule]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from segdend_plugin.cells import catalogue
 from segdend_plugin.cells import morphology as morphologies
+from segdend_plugin.cells.swc import read_swc
 from segdend_plugin.errors import DataError
 
 
@@ -47,8 +49,8 @@ def morphology(name_or_file: str) -> dict[str, Any]:
     from segdend_plugin.cells.sites import most_distal_tips
     from segdend_plugin.experiment.config import Cable
 
-    path = morphologies.find(name_or_file)
-    summary = morphologies.summary(morphologies.read_swc(path))
+    path = catalogue.find(name_or_file)
+    summary = morphologies.summary(read_swc(path))
     cell = templates.pyramidal_passive(path)
     soma = cell.soma[0](0.5)
     tuft = most_distal_tips(list(cell.tuft), soma, Cable().tuft_sites)

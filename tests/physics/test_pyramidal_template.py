@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdend_plugin.cells import morphology
+from segdend_plugin.cells import catalogue, morphology
+from segdend_plugin.cells.swc import read_swc
 from segdend_plugin.cells.templates import (
     REGION_LISTS,
     Membrane,
@@ -37,14 +38,14 @@ INPUT_RESISTANCE = {
 LEAKY = Membrane(time_constant=20.0)
 
 
-@pytest.fixture(params=morphology.CATALOGUE)
+@pytest.fixture(params=catalogue.CATALOGUE)
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture
 def cell(name: str) -> Iterator[Any]:
-    built = pyramidal_passive(morphology.find(name), LEAKY)
+    built = pyramidal_passive(catalogue.find(name), LEAKY)
     yield built
     del built
 
@@ -77,7 +78,7 @@ def test_somatic_decay_has_the_membrane_time_constant(cell: Any) -> None:
 
 
 def test_sections_have_the_lengths_of_the_points(name: str, cell: Any) -> None:
-    parts = morphology.sections(morphology.read_swc(morphology.find(name)))
+    parts = morphology.sections(read_swc(catalogue.find(name)))
     lists = {morphology.SOMA: cell.somatic, morphology.BASAL: cell.basal, morphology.APICAL: cell.apical}
     for kind, built in lists.items():
         expected = sorted(part.length for part in parts if part.type == kind)
@@ -85,7 +86,7 @@ def test_sections_have_the_lengths_of_the_points(name: str, cell: Any) -> None:
 
 
 def test_regions_are_those_of_the_points(name: str, cell: Any) -> None:
-    labels = morphology.regions(morphology.read_swc(morphology.find(name)))
+    labels = morphology.regions(read_swc(catalogue.find(name)))
     for region in ("trunk", "oblique", "tuft"):
         assert len(list(getattr(cell, region))) == labels.count(region)
 
@@ -101,7 +102,7 @@ def test_axon_is_two_thin_sections_away_from_the_apical_dendrite(cell: Any) -> N
 
 def test_membrane_reaches_every_section() -> None:
     membrane = Membrane(axial_resistivity=150, capacitance=2, time_constant=25, rest=-65, nseg=4)
-    cell = pyramidal_passive(morphology.find("mouse_v1_l4_nr5a1"), membrane)
+    cell = pyramidal_passive(catalogue.find("mouse_v1_l4_nr5a1"), membrane)
     for section in cell.all:
         assert (section.Ra, section.cm, section.nseg) == (150, 2, 5)
         assert section(0.5).pas.g == pytest.approx(2 / 25_000)
@@ -115,7 +116,7 @@ def test_senseless_membrane_has_its_sentence(field: str, value: float) -> None:
 
 
 def test_file_without_axon_builds_in_silence(tmp_path: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    lines = morphology.find("mouse_v1_l4_rorb").read_text().splitlines()
+    lines = catalogue.find("mouse_v1_l4_rorb").read_text().splitlines()
     path = tmp_path / "no axon.swc"  # a blank in the name, too
     path.write_text("\n".join(line for line in lines if line.split()[1] != "2" or line.startswith("#")) + "\n")
     cell = pyramidal_passive(path, LEAKY)
@@ -125,7 +126,7 @@ def test_file_without_axon_builds_in_silence(tmp_path: Any, capfd: pytest.Captur
 
 def test_sections_go_with_their_cell() -> None:
     before = len(list(h.allsec()))
-    cell = pyramidal_passive(morphology.find("mouse_v1_l4_nr5a1"))
+    cell = pyramidal_passive(catalogue.find("mouse_v1_l4_nr5a1"))
     assert all(section.cell() == cell for section in cell.all)
     del cell
     assert len(list(h.allsec())) == before

@@ -24,9 +24,22 @@ def test_settings_override_the_file(tmp_path):
     assert experiment.mixture(1) == {"three_compartment": 1.0}
 
 
-@pytest.mark.parametrize(("depth", "rates"), [(0, (0.19,)), (1, (0.21, 0.21)), (2, (0.23, 0.23, 0.12))])
-def test_published_learning_rates(depth, rates):
-    assert config.PUBLISHED_LEARNING_RATES[depth] == rates
+@pytest.mark.parametrize(
+    ("hidden", "rates"), [("[]", (0.19,)), ("[5]", (0.21, 0.21)), ("[5,5]", (0.23, 0.23, 0.12))]
+)
+def test_published_learning_rates(hidden, rates):
+    experiment = config.load(settings=[f"layers.hidden={hidden}", "rule.learning_rates=published"])
+    assert experiment.learning_rates(784, 10) == rates
+
+
+def test_default_learning_rates_fall_with_fan_in_and_feedback():
+    rates = config.load(settings=["layers.hidden=[500]"]).learning_rates(784, 10)
+    smaller = config.load(settings=["layers.hidden=[40]"]).learning_rates(64, 10)
+    deeper = config.load(settings=["layers.hidden=[500,100]"]).learning_rates(784, 10)
+    assert rates == pytest.approx((5.2 / 0.6321 / 4.136, 0.5 / 10), rel=1e-3)
+    assert smaller[1] > rates[1]
+    assert len(deeper) == 3
+    assert deeper[0] < rates[0], "its feedback weights are a chain product, fourteen times larger"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +54,7 @@ def test_published_learning_rates(depth, rates):
         (["phases.dt=.nan"], ["phases.dt", "nan", "finite"]),
         (["phases.settle=60"], ["settle=60", "50 ms", "lower it"]),
         (["rule.learning_rates=[0.1]"], ["rule.learning_rates", "1", "2"]),
+        (["rule.learning_rates=published", "layers.hidden=[3,3,3]"], ["rule.learning_rates", "3 hidden", "4"]),
         (["cells={mouse_v1_l5_rbp4: 0.5, mouse_v1_l4_rorb: 0.2}"], ["cells", "0.7", "1"]),
         (["seed=-1"], ["seed", "-1"]),
         (["seed"], ["seed", "key.path=value"]),

@@ -1,4 +1,4 @@
-"""The catalogue, the checks of read_swc, and the regions of the apical dendrite."""
+"""The catalogue, the checks of SWC files, and the regions of the apical dendrite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdend_plugin.cells import morphology
+from segdend_plugin.cells import catalogue, morphology
+from segdend_plugin.cells.swc import read_swc
 from segdend_plugin.errors import MorphologyError
 from segdend_plugin.resources import folder
 from segdend_plugin.views.morphology import plot, upright
@@ -43,54 +44,58 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", morphology.CATALOGUE)
+@pytest.mark.parametrize("name", catalogue.CATALOGUE)
 def test_shipped_cells_have_the_published_sections_and_paths(name: str) -> None:
-    figures = morphology.summary(morphology.read_swc(morphology.find(name)))
+    figures = morphology.summary(read_swc(catalogue.find(name)))
     assert (figures["sections"]["basal"], figures["sections"]["apical"]) == SECTIONS[name]
     assert figures["sections"]["soma"] == 1
     assert figures["longest_apical_path_um"] == pytest.approx(LONGEST_APICAL_PATH[name], abs=0.6)
 
 
-@pytest.mark.parametrize("name", morphology.CATALOGUE)
+@pytest.mark.parametrize("name", catalogue.CATALOGUE)
 def test_shipped_cells_have_trunk_oblique_and_tuft(name: str) -> None:
-    cell = morphology.read_swc(morphology.find(name))
+    cell = read_swc(catalogue.find(name))
     figures = morphology.summary(cell)
     assert all(length > 0 for length in figures["apical_length_um"].values())
     assert sum(figures["apical_length_um"].values()) == pytest.approx(figures["length_um"]["apical"])
     assert set(morphology.regions(cell)) == {"soma", "axon", "basal", "trunk", "oblique", "tuft"}
 
 
-@pytest.mark.parametrize("name", morphology.CATALOGUE)
+@pytest.mark.parametrize("name", catalogue.CATALOGUE)
 def test_shipped_files_are_those_of_the_provenance_table(name: str) -> None:
-    path = morphology.find(name)
+    path = catalogue.find(name)
     readme = (folder("templates") / "morphologies" / "README.md").read_text()
     assert f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" in readme
-    assert str(morphology.CATALOGUE[name].specimen) in readme
+    assert str(catalogue.CATALOGUE[name].specimen) in readme
 
 
 def test_find_takes_an_existing_file(tmp_path: Path) -> None:
     path = written(tmp_path, CELL)
-    assert morphology.find(str(path)) == path
+    assert catalogue.find(str(path)) == path
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mouse_v1_l5_rpb4", "did you mean 'mouse_v1_l5_rbp4'?"),
-        ("elephant", "'elephant' is not known; name one of mouse_v1_l4_nr5a1"),
-        ("absent.swc", "there is no file 'absent.swc'"),
-        ("cell.asc", "only SWC files are read"),
+        ("mouse_v1_l5_rpb4", "cell 'mouse_v1_l5_rpb4' is not known; did you mean 'mouse_v1_l5_rbp4'?"),
+        ("three_compartmnt", "did you mean 'three_compartment'?"),
+        ("elephant", "cell 'elephant' is not known; name one of mouse_v1_l4_nr5a1"),
+        ("no/such.swc", "cell 'no/such.swc' is not there: no such file; check the path"),
+        ("~nobody-of-this-name/cell.swc", "check the path"),
+        (f"{'long' * 100}.swc", "check the path"),
+        ("cell.asc", "is no SWC file, the only kind that is read; convert it to .swc"),
         ("three_compartment", "is the lumped cell and has no shape"),
     ],
 )
 def test_find_says_what_to_name(name: str, message: str) -> None:
     with pytest.raises(MorphologyError) as error:
-        morphology.find(name)
+        catalogue.find(name)
     assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_reads_points_as_arrays(tmp_path: Path) -> None:
-    cell = morphology.read_swc(written(tmp_path, CELL))
+    cell = read_swc(written(tmp_path, CELL))
     assert cell.name == "cell"
     assert cell.ids.tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert cell.types.tolist() == [1, 3, 3, 4, 4, 4, 4]
@@ -104,7 +109,7 @@ def test_reads_comments_blank_lines_further_columns_and_stray_bytes(tmp_path: Pa
     lines = CELL.splitlines()
     untidy = "\r\n".join(["# M\u00fcller", "", *lines[:3], "  # indented", lines[3] + " 7 8 # more", *lines[4:]])
     path.write_bytes(untidy.encode("latin-1"))
-    assert morphology.read_swc(path).xyz.tolist() == morphology.read_swc(written(tmp_path, CELL)).xyz.tolist()
+    assert read_swc(path).xyz.tolist() == read_swc(written(tmp_path, CELL)).xyz.tolist()
 
 
 def test_soma_of_several_points_is_one_section(tmp_path: Path) -> None:
@@ -116,7 +121,7 @@ def test_soma_of_several_points_is_one_section(tmp_path: Path) -> None:
 6 4 0 6 0 1 3
 7 4 0 106 0 1 6
 """
-    cell = morphology.read_swc(written(tmp_path, text))
+    cell = read_swc(written(tmp_path, text))
     assert [section.type for section in morphology.sections(cell)] == [1, 3, 4]
     assert morphology.soma_diameter(cell) == pytest.approx(10)  # a cylinder of 10 x 10 um has the area of this sphere
 
@@ -162,7 +167,7 @@ def test_each_fault_has_its_sentence(tmp_path: Path, old: str, new: str, message
     assert old in CELL
     path = written(tmp_path, CELL.replace(old, new))
     with pytest.raises(MorphologyError) as error:
-        morphology.read_swc(path)
+        read_swc(path)
     assert message in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -171,16 +176,16 @@ def test_each_fault_has_its_sentence(tmp_path: Path, old: str, new: str, message
 def test_no_apical_dendrite_has_its_sentence(tmp_path: Path) -> None:
     path = written(tmp_path, "\n".join(CELL.splitlines()[:4]))
     with pytest.raises(MorphologyError, match="no apical dendrite"):
-        morphology.read_swc(path)
+        read_swc(path)
 
 
 def test_absent_file_has_its_sentence(tmp_path: Path) -> None:
     with pytest.raises(MorphologyError, match="cannot be read"):
-        morphology.read_swc(tmp_path / "absent.swc")
+        read_swc(tmp_path / "absent.swc")
 
 
 def test_sections_split_at_branch_points(tmp_path: Path) -> None:
-    parts = morphology.sections(morphology.read_swc(written(tmp_path, CELL)))
+    parts = morphology.sections(read_swc(written(tmp_path, CELL)))
     assert [part.points for part in parts] == [(0,), (1, 2), (3, 4), (4, 5), (4, 6)]
     assert [part.parent for part in parts] == [-1, 0, 0, 2, 2]
     assert [part.length for part in parts] == pytest.approx([10, 20, 100, 50, 50])
@@ -188,13 +193,13 @@ def test_sections_split_at_branch_points(tmp_path: Path) -> None:
 
 def test_fork_at_the_first_point_counts_as_two_dendrites_on_the_soma(tmp_path: Path) -> None:
     text = CELL + "8 3 9 -25 0 1 2\n9 3 9 -45 0 1 8\n"
-    parts = morphology.sections(morphology.read_swc(written(tmp_path, text)))
+    parts = morphology.sections(read_swc(written(tmp_path, text)))
     assert [(part.points, part.parent) for part in parts if part.type == 3] == [((1, 2), 0), ((1, 7, 8), 0)]
 
 
 def test_dendrite_of_one_point_starts_in_the_soma(tmp_path: Path) -> None:
     text = "\n".join(line for line in CELL.splitlines() if not line.startswith("3 "))
-    parts = morphology.sections(morphology.read_swc(written(tmp_path, text)))
+    parts = morphology.sections(read_swc(written(tmp_path, text)))
     assert [(part.points, part.length) for part in parts if part.type == 3] == [((0, 1), 5.0)]
 
 
@@ -244,9 +249,9 @@ def test_apical_regions_do_not_depend_on_the_unit_of_length() -> None:
     assert morphology.apical_regions(parent, length) == morphology.apical_regions(parent, 2 * length)
 
 
-@pytest.mark.parametrize("name", morphology.CATALOGUE)
+@pytest.mark.parametrize("name", catalogue.CATALOGUE)
 def test_pictures_have_the_apical_dendrite_upwards(name: str, tmp_path: Path) -> None:
-    cell = morphology.read_swc(morphology.find(name))
+    cell = read_swc(catalogue.find(name))
     xy = upright(cell)
     apical = xy[cell.types == morphology.APICAL]
     assert apical[:, 1].max() > 0.9 * np.abs(xy).max()

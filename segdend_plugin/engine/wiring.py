@@ -1,0 +1,92 @@
+"""Dense projections between the layers of a network, with initial weights, sites and delays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segdend_plugin.engine.network import Network
+from segdend_plugin.engine.population import Population
+from segdend_plugin.engine.projection import Kernel, Projection
+from segdend_plugin.rule import weights
+from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.types import Array, HocObject
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How the cells of one layer are reached.
+
+    Attributes
+    ----------
+    basal_sites
+        Places per cable cell that feed-forward synapses are spread over.
+    tuft_sites
+        Tuft tips per cable cell that feedback lands on; 0 for a layer without feedback.
+    delay, feedback_delay
+        Conduction delays (ms).
+    """
+
+    basal_sites: int = 8
+    tuft_sites: int = 4
+    delay: float = 1.0
+    feedback_delay: float = 1.0
+
+
+def usable_delay(delay: float, dt: float) -> float:
+    """Return a delay that more than one rank accepts: strictly greater than the step."""
+    return max(delay, dt) + 1e-6 * dt
+
+
+def spike_by(pc: HocObject, population: Population) -> None:
+    """Let the escape-rate somas of a population send the spikes of their gids, which this rank must own."""
+    from neuron import h
+
+    for gid, soma in population.spike_sources():
+        pc.cell(gid, h.NetCon(soma, None))
+
+
+def connect(network: Network, wirings: Sequence[Wiring]) -> None:
+    """Create all projections of a network, from the first hidden layer to the output layer, and the teachers.
+
+    Parameters
+    ----------
+    network
+        Its populations are built, calibrated and own their gids; those of all layers exist on their ranks.
+    wirings
+        One per layer, hidden layers first.
+    """
+    seed, pre = network.seed, network.inputs.gids
+    output = network.output.gids
+    feedback = weights.feedback(seed, [layer.gids for layer in network.hidden], len(output))
+    for depth, (layer, wiring) in enumerate(zip(network.layers, wirings, strict=True)):
+        slots = stream(seed, Purpose.SLOTS, depth).permutation(len(pre)) % wiring.basal_sites
+        position = {gid: k for k, gid in enumerate(layer.gids)}
+        for population in layer.populations:
+            if not population.cells:
+                continue
+            matrix, biases = weights.feedforward(seed, population.local_gids, len(pre))
+            places = np.zeros_like(slots) if population.is_lumped else slots
+            n_places = 1 if population.is_lumped else wiring.basal_sites
+            projection = Projection(matrix, biases, places, n_places, _kernel(population))
+            population.receive(projection, n_places, seed)
+            projection.connect(network.ranks.pc, pre, wiring.delay)
+            if depth < len(network.hidden) and wiring.tuft_sites:
+                mine = feedback[depth][:, [position[gid] for gid in population.local_gids]]
+                _feed_back(network, population, mine, wiring)
+        pre = layer.gids
+    network.output.add_teachers()
+
+
+def _feed_back(network: Network, population: Population, matrix: Array, wiring: Wiring) -> None:
+    nothing = np.zeros(matrix.shape[1])
+    slots = np.zeros(matrix.shape[0], dtype=np.int64)
+    projection = Projection(matrix, nothing, slots, 1, _kernel(population))
+    population.receive_feedback(projection, wiring.tuft_sites)
+    projection.connect(network.ranks.pc, network.output.gids, wiring.feedback_delay)
+
+
+def _kernel(population: Population) -> Kernel:
+    return Kernel.POTENTIAL if population.is_lumped else Kernel.CURRENT

@@ -1,0 +1,107 @@
+"""Plain NEURON: the caller made the cells with gids of their own, the plugin connects and teaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from segdend_plugin.cells.calibration import Scale
+from segdend_plugin.engine import mechanisms, mpi, wiring
+from segdend_plugin.engine.network import Layer, Network
+from segdend_plugin.engine.population import CellHandle, Inputs, Population
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.types import HocObject
+
+
+@dataclass(frozen=True)
+class LayerOfCells:
+    """One layer, as one rank sees it.
+
+    Attributes
+    ----------
+    gids
+        All cells of the layer, ascending, the same list on every rank.
+    cells
+        Those on this rank; all of one kind.
+    wiring
+        Sites and delays.
+    """
+
+    gids: Sequence[int]
+    cells: Sequence[CellHandle]
+    wiring: wiring.Wiring = field(default_factory=wiring.Wiring)
+
+
+def create(
+    inputs: Sequence[int],
+    input_cells: Sequence[tuple[int, HocObject]],
+    layers: Sequence[LayerOfCells],
+    *,
+    seed: int,
+    dt: float = 1.0,
+    scale: Scale = Scale(),  # noqa: B008  frozen
+    somatic_gain: float = 0.6 / 0.7,
+) -> Network:
+    """Connect cells that exist already; gids are registered here.
+
+    Parameters
+    ----------
+    inputs
+        All input gids, in the order of the pixels.
+    input_cells
+        gid and SegDendInput of those on this rank.
+    layers
+        Hidden layers from the input on, then the output layer, which is made of lumped cells.
+    seed
+        Seed of weights, sites and spikes.
+    dt
+        Time step (ms), which no delay may fall below.
+    scale
+        Meaning of the rule's units; trials start at its `rest`.
+    somatic_gain
+        Steady somatic potential for unit basal drive of cable cells, k_b.
+
+    Returns
+    -------
+    Network
+        This rank's part, ready to show examples.
+    """
+    from neuron import h
+
+    ranks = mpi.start()
+    mechanisms.load()
+    for gid, cell in input_cells:
+        ranks.pc.set_gid2node(gid, ranks.rank)
+        ranks.pc.cell(gid, h.NetCon(cell, None))
+    populations = []
+    for depth, layer in enumerate(layers):
+        if any(cell.lumped is None for cell in layer.cells) and depth == len(layers) - 1:
+            raise ConfigError("layers: the output layer has cable cells: make it of three-compartment cells.")
+        gain = _gain(layer.cells, somatic_gain)
+        population = Population(f"layer{depth + 1}", "cells", layer.gids, layer.cells, scale, gain)
+        for gid in population.local_gids:
+            ranks.pc.set_gid2node(gid, ranks.rank)
+        wiring.spike_by(ranks.pc, population)
+        population.calibrate(ranks, layer.wiring.tuft_sites if depth < len(layers) - 1 else 0)
+        populations.append(population)
+    hidden = [Layer((population,)) for population in populations[:-1]]
+    network = Network(ranks, Inputs(inputs, input_cells), hidden, populations[-1], seed)
+    wiring.connect(network, [_usable(layer.wiring, dt) for layer in layers])
+    ranks.pc.set_maxstep(10)
+    return network
+
+
+def _usable(given: wiring.Wiring, dt: float) -> wiring.Wiring:
+    return wiring.Wiring(
+        given.basal_sites,
+        given.tuft_sites,
+        wiring.usable_delay(given.delay, dt),
+        wiring.usable_delay(given.feedback_delay, dt),
+    )
+
+
+def _gain(cells: Sequence[CellHandle], somatic_gain: float) -> float:
+    if cells and cells[0].lumped is not None:
+        cell = cells[0].lumped
+        return float(cell.g_basal / (cell.g_leak + cell.g_basal + cell.g_apical))
+    return somatic_gain

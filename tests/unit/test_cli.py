@@ -1,0 +1,119 @@
+"""The commands that train nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import segdend_plugin
+from segdend_plugin.cells.catalogue import CATALOGUE
+from segdend_plugin.cli import main
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def fake_run(folder: Path, error: float) -> Path:
+    """Write what `report` reads of a finished run."""
+    folder.mkdir()
+    summary = {
+        "cell": "mouse_v1_l5_rbp4",
+        "layers": [64, 40, 10],
+        "ranks": 1,
+        "seed": 0,
+        "train_examples": 200,
+        "test_examples": 360,
+        "test_error": error,
+        "evaluated_on": "test",
+        "train_images_per_second": 12.5,
+        "build_seconds": 1.0,
+        "compartments": 1000,
+        "segregation": {},
+        "weights_sha256": "0" * 64,
+    }
+    metrics = [
+        {"kind": kind, "example": example, "images": 100, "error": error, "images_per_second": 12.5}
+        for kind, example in (("train", 100), ("train", 200), ("test", 200))
+    ]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(metric) + "\n" for metric in metrics))
+    return folder
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    for command in ("train", "evaluate", "report", "compile", "morphology"):
+        assert f"\n    {command} " in shown
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.strip() == segdend_plugin.__version__
+
+
+def test_no_command_is_answered_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 2
+    assert "usage: segdend" in capsys.readouterr().err
+
+
+def test_morphology_list_has_one_line_per_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["morphology", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(maxsplit=1) for line in lines] == [[cell.name, cell.description] for cell in CATALOGUE.values()]
+
+
+def test_morphology_info_is_json_with_segregation(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["morphology", "info", "mouse_v1_l4_nr5a1"]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert info["name"] == "mouse_v1_l4_nr5a1"
+    assert (info["sections"]["basal"], info["sections"]["apical"]) == (27, 9)
+    assert info["compartments"] > sum(info["regions"].values())
+    assert info["segregation"]
+    assert all(isinstance(value, float) and value > 0 for value in info["segregation"].values())
+
+
+def test_morphology_plot_writes_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "cell.png"
+    assert main(["morphology", "plot", "mouse_v1_l4_nr5a1", "--out", str(picture)]) == 0
+    assert picture.read_bytes().startswith(PNG)
+    assert capsys.readouterr().out.strip() == str(picture)
+
+
+@pytest.mark.parametrize("action", [["info"], ["plot", "--out", "cell.png"]])
+def test_morphology_of_an_unknown_cell(
+    action: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["morphology", *action, "mouse_v1_l4_rorp"]) == 2
+    error = "segdend: cell 'mouse_v1_l4_rorp' is not known; did you mean 'mouse_v1_l4_rorb'?"
+    assert error in capsys.readouterr().err.splitlines()
+    assert not list(tmp_path.iterdir())
+
+
+def test_report_compares_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [fake_run(tmp_path / "reconstructed", 0.125), fake_run(tmp_path / "frozen", 0.5)]
+    figure = tmp_path / "comparison.png"
+    assert main(["report", *map(str, runs), "--out", str(figure)]) == 0
+    head, first, second = capsys.readouterr().out.splitlines()[:3]
+    assert head.startswith("run")
+    assert first.startswith("reconstructed")
+    assert second.startswith("frozen")
+    assert "12.5 %" in first
+    assert "50.0 %" in second
+    assert "64-40-10" in first
+    assert figure.read_bytes().startswith(PNG)
+
+
+def test_report_on_a_folder_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"segdend: {str(tmp_path)!r} holds no summary.json: give the folder of a finished run.\n"
+    )
