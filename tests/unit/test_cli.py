@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert end.value.code == 0
     shown = capsys.readouterr().out
     for command in ("train", "evaluate", "report", "compile", "morphology"):
-        assert f"\n    {command} " in shown
+        assert re.search(rf"^    {command}\b", shown, re.MULTILINE), command
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
