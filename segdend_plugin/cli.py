@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 USER_ERROR = 2
 INTERRUPTED = 130
+SPEAK_FIRST = 2.0  # s that rank 0 has to report an error that all ranks share
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,23 +28,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command(options)
     except SegDendError as error:
-        if _is_first_process():
-            print(f"segdend: {error}", file=sys.stderr)
-        return USER_ERROR
+        return _give_up(error)
     except KeyboardInterrupt:
-        if _is_alone():
-            print("segdend: interrupted", file=sys.stderr)
-            return INTERRUPTED
-        raise
+        if _world()[1] > 1:
+            raise  # abort_on_error ends the other ranks
+        print("segdend: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
+
+
+def _give_up(error: SegDendError) -> int:
+    """Say what is wrong once, and end all ranks: the error may have happened on this one alone."""
+    rank, size = _world()
+    if rank > 0:
+        time.sleep(SPEAK_FIRST)  # where every rank has the same error, rank 0 says it and ends the job
+    print(f"segdend: {error}", file=sys.stderr, flush=True)
+    if size > 1:
+        from segdend_plugin.engine import mpi
+
+        mpi.abort(USER_ERROR)
+    return USER_ERROR
 
 
 def _train(options: argparse.Namespace) -> None:
     from segdend_plugin.experiment import config
 
+    ranks = _start()
     overrides = {} if options.seed is None else {"seed": options.seed}
     experiment = config.load(options.config, options.set, **overrides)
-    ranks = _start()
     from segdend_plugin.experiment import run
     from segdend_plugin.views import plots
     from segdend_plugin.views.progress import Bar
@@ -113,18 +126,12 @@ def _start() -> Ranks:
     return ranks
 
 
-def _is_first_process() -> bool:
-    return _ranks_if_started() in (None, 0) or _is_alone()
-
-
-def _is_alone() -> bool:
+def _world() -> tuple[int, int]:
+    """Return rank and size of a job that has started MPI, otherwise 0 and 1."""
     mpi = sys.modules.get("mpi4py.MPI")
-    return mpi is None or mpi.COMM_WORLD.Get_size() == 1
-
-
-def _ranks_if_started() -> int | None:
-    mpi = sys.modules.get("mpi4py.MPI")
-    return None if mpi is None else int(mpi.COMM_WORLD.Get_rank())
+    if mpi is None or not mpi.Is_initialized():
+        return 0, 1
+    return int(mpi.COMM_WORLD.Get_rank()), int(mpi.COMM_WORLD.Get_size())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
 
 LUMPED = "three_compartment"
+DIGITS_EPOCHS = 7
 
 
 class _Part(BaseModel):
@@ -57,9 +58,9 @@ class Data(_Part):
 class Training(_Part):
     """How long to train and when to look."""
 
-    epochs: int = Field(1, ge=0, description="passes through the training images")
+    epochs: int | None = Field(None, ge=0, description="passes through the images; by default 7 for the digits, else 1")
     evaluate_every: int | None = Field(None, gt=0, description="examples between evaluations; by default an epoch")
-    evaluate_images: int = Field(200, gt=0, description="held-out images of an evaluation during training")
+    evaluate_images: int = Field(100, gt=0, description="held-out images of an evaluation during training")
 
 
 class Rule(_Part):
@@ -104,7 +105,7 @@ class Cable(_Part):
     axial_resistivity: float = Field(100.0, gt=0, description="Ohm cm")
     capacitance: float = Field(1.0, gt=0, description="uF/cm2")
     time_constant: float = Field(10.0, gt=0, description="membrane time constant, ms; tau_L of the paper")
-    d_lambda: float = Field(0.1, gt=0, description="largest segment, in length constants at `frequency`")
+    d_lambda: float = Field(0.2, gt=0, description="largest segment, in length constants at `frequency`")
     frequency: float = Field(100.0, gt=0, description="Hz")
     nseg: int | None = Field(None, gt=0, description="segments of every section instead of the d_lambda rule")
     unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1")
@@ -166,9 +167,41 @@ class Experiment(_Part):
             return PUBLISHED[len(self.layers.hidden)]
         return given or learning_rates([n_input, *(layer.size for layer in self.layers.hidden), n_output])
 
+    def epochs(self) -> int:
+        """Return the number of passes through the training images."""
+        if self.training.epochs is not None:
+            return self.training.epochs
+        return DIGITS_EPOCHS if self.data.path is None else 1
+
+    def with_absolute_paths(self) -> Experiment:
+        """Return the same description, valid in any working folder."""
+        data = self.data
+        if data.path is not None:
+            data = data.model_copy(update={"path": str(Path(data.path).expanduser().absolute())})
+        layers = [
+            layer.model_copy(update={"cell": _absolute(layer.cell), "cells": _absolute_keys(layer.cells)})
+            for layer in self.layers.hidden
+        ]
+        return self.model_copy(
+            update={
+                "cell": _absolute(self.cell),
+                "cells": _absolute_keys(self.cells),
+                "data": data,
+                "layers": self.layers.model_copy(update={"hidden": tuple(layers)}),
+            }
+        )
+
     def to_yaml(self) -> str:
         """Return the fully resolved description as YAML that :func:`load` reads."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def _absolute(cell: str | None) -> str | None:
+    return str(Path(cell).expanduser().absolute()) if cell is not None and cell.lower().endswith(".swc") else cell
+
+
+def _absolute_keys(cells: dict[str, float] | None) -> dict[str, float] | None:
+    return None if cells is None else {_absolute(cell) or cell: fraction for cell, fraction in cells.items()}
 
 
 def load(path: str | Path | None = None, settings: Sequence[str] = (), **overrides: Any) -> Experiment:

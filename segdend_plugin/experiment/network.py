@@ -7,8 +7,10 @@ from typing import Any
 from segdend_plugin.cells import catalogue, templates
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
+from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment.config import LUMPED, Cable, Experiment
 from segdend_plugin.hosts import netpyne as host
+from segdend_plugin.types import HocObject
 
 REST = -70.0  # mV
 LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
@@ -58,13 +60,16 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
     params.popParams["input"] = {"cellModel": host.INPUT, "numCells": n_input}
     params.cellParams[LUMPED] = _three_compartment(experiment, g_apical=experiment.lumped.g_apical)
     params.cellParams["output"] = _three_compartment(experiment, g_apical=0.0)
+    made = {LUMPED: LUMPED, "output": "output"}  # label -> cell
     pre: list[str] = ["input"]
     for depth, layer in enumerate(experiment.layers.hidden):
         post = []
         for cell, count in shares(experiment.mixture(depth), layer.size).items():
             label = cell if cell == LUMPED else catalogue.find(cell).stem
+            if made.setdefault(label, cell) != cell:
+                raise ConfigError(f"cell {cell!r}: the name {label!r} is taken by {made[label]!r}: rename the file.")
             if label not in params.cellParams:
-                params.cellParams[label] = _pyramidal(cell, experiment.cable)
+                params.cellParams[label] = templates.netpyne_cell_params(pyramidal(cell, experiment.cable))
             post.append(f"hidden{depth + 1}_{label}")
             params.popParams[post[-1]] = {"cellType": label, "numCells": count}
         params.connParams[f"{depth}->hidden{depth + 1}"] = _rule(
@@ -122,7 +127,16 @@ def _three_compartment(experiment: Experiment, g_apical: float) -> dict[str, Any
     }
 
 
-def _pyramidal(cell: str, cable: Cable) -> dict[str, Any]:
+def pyramidal(cell: str, cable: Cable) -> HocObject:
+    """Build one reconstructed cell with the membrane and discretisation of a description.
+
+    Parameters
+    ----------
+    cell
+        Catalogue name or SWC file.
+    cable
+        Its membrane.
+    """
     membrane = templates.Membrane(
         axial_resistivity=cable.axial_resistivity,
         capacitance=cable.capacitance,
@@ -132,4 +146,4 @@ def _pyramidal(cell: str, cable: Cable) -> dict[str, Any]:
         frequency=cable.frequency,
         nseg=cable.nseg,
     )
-    return templates.netpyne_cell_params(templates.pyramidal_passive(catalogue.find(cell), membrane))
+    return templates.pyramidal_passive(catalogue.find(cell), membrane)

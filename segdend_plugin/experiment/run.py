@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,83 +12,8 @@ from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.experiment import checkpoint, config, datasets
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.datasets import Dataset
+from segdend_plugin.experiment.folder import Folder, Summary
 from segdend_plugin.experiment.trainer import Metric, Progress, Trainer
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What `summary.json` holds.
-
-    Attributes
-    ----------
-    cell
-        Cell of the hidden layers, or the fraction of each.
-    layers
-        Cells per layer, input first.
-    train_examples
-        Training examples shown, all epochs together.
-    test_examples, test_error
-        Held-out images of the final evaluation and the fraction that was wrong; `evaluated_on` says whether
-        they are the test images or validation images.
-    train_images_per_second, build_seconds
-        Wall-clock speed of training, and time to build the network beyond imports.
-    compartments
-        Segments of all cells on all ranks.
-    segregation
-        Per kind of cable cell: impedances (MOhm) and attenuation between soma and tuft.
-    weights_sha256
-        Digest of all weights and biases in the order of gids.
-    """
-
-    cell: str | dict[str, float]
-    layers: list[int]
-    ranks: int
-    seed: int
-    train_examples: int
-    test_examples: int
-    test_error: float
-    evaluated_on: str
-    train_images_per_second: float
-    build_seconds: float
-    compartments: int
-    segregation: dict[str, dict[str, float]]
-    weights_sha256: str
-
-
-class Folder:
-    """The folder of a run. Only rank 0 writes; a folder that holds a run is never written to.
-
-    Parameters
-    ----------
-    path
-        Where; None for the next free ``runs/NNN``.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path if path is not None else _next_free(Path("runs"))
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ConfigError(f"--out {str(self.path)!r} is not empty: choose another folder, or remove it.")
-
-    def create(self, experiment: Experiment) -> None:
-        """Make the folder and write the resolved description."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / "config.yaml").write_text(experiment.to_yaml(), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"--out {str(self.path)!r} cannot be written ({error.strerror}): choose another folder."
-            ) from None
-
-    def append(self, metric: Metric) -> None:
-        """Add a line to `metrics.jsonl`."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(metric.to_dict()) + "\n")
-
-    def write_summary(self, summary: Summary) -> None:
-        """Write `summary.json` whole or not at all; its presence means that the run is complete."""
-        part = self.path / "summary.json.part"
-        part.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
-        os.replace(part, self.path / "summary.json")
 
 
 class _Recorder:
@@ -145,10 +67,12 @@ def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple
     summary: Summary | None = None
     if weights is not None:
         sha256 = weights_sha256(weights)
-        checkpoint.save(folder.path / "weights.h5", weights, sha256, trainer.total)
+        folder.write_weights(weights, sha256, trainer.total)
         summary = Summary(
             cell=experiment.cells if experiment.cells is not None else experiment.cell,
             layers=network.sizes,
+            learning_rates=list(trainer.rates),
+            train_hidden=experiment.rule.train_hidden,
             ranks=ranks.size,
             seed=experiment.seed,
             train_examples=trainer.total,
@@ -228,13 +152,6 @@ def _on_root(ranks: mpi.Ranks, make: Any) -> Any:
     if isinstance(result, ConfigError):
         raise result
     return result
-
-
-def _next_free(parent: Path) -> Path:
-    number = 1
-    while (parent / f"{number:03d}").exists():
-        number += 1
-    return parent / f"{number:03d}"
 
 
 def _local_compartments() -> int:

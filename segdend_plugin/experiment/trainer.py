@@ -90,7 +90,7 @@ class Trainer:
     @property
     def total(self) -> int:
         """Training examples of the whole run."""
-        return self.experiment.training.epochs * len(self.dataset.train)
+        return self.experiment.epochs() * len(self.dataset.train)
 
     def train(self) -> None:
         """Run all epochs, with an evaluation on held-out images now and then (not after the last example)."""

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
 from segdend_plugin.cells.morphology import APICAL, SOMA, Morphology, sections, soma_diameter
+from segdend_plugin.views.figures import save
 
 # From the palette of Okabe and Ito, which people with any colour vision tell apart; in drawing order.
 COLOURS: dict[str, str] = {
@@ -73,7 +74,7 @@ def plot(morphology: Morphology, regions: Sequence[str], path: str | Path) -> No
         frameon=False,
         title=morphology.name,
     )
-    figure.savefig(path, dpi=150)
+    save(figure, path)
 
 
 def upright(morphology: Morphology) -> np.ndarray:

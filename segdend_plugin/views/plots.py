@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
-from segdend_plugin.errors import DataError
+from segdend_plugin.experiment.folder import read_metrics, read_summary
+from segdend_plugin.views.figures import save
 
 RUNNING_MEAN = 5
 """Training reports (of 100 examples each) that one point of the running error is averaged over."""
@@ -52,23 +51,13 @@ def learning_curve(folders: Sequence[Path], path: Path) -> None:
     axes.set_yticks([0, 2, 5, 10, 20, 50, 100], ["0", "2", "5", "10", "20", "50", "100"])
     axes.grid(alpha=0.3)
     axes.legend(title="held-out images; pale: training images before learning them", title_fontsize=8, fontsize=9)
-    figure.savefig(path, dpi=150)
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Return the lines of a run's `metrics.jsonl`."""
-    try:
-        text = (folder / "metrics.jsonl").read_text(encoding="utf-8")
-    except OSError:
-        raise DataError(f"{str(folder)!r} holds no metrics.jsonl: give the folder of a run.") from None
-    return [json.loads(line) for line in text.splitlines()]
+    save(figure, path)
 
 
 def _label(folder: Path) -> str:
-    summary = folder / "summary.json"
-    if not summary.is_file():
+    if not (folder / "summary.json").is_file():
         return folder.name
-    error = json.loads(summary.read_text(encoding="utf-8"))["test_error"]
+    error = read_summary(folder)["test_error"]
     return f"{folder.name}: {100 * error:.1f} %"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from segdend_plugin.cells import catalogue
 from segdend_plugin.cells import morphology as morphologies
 from segdend_plugin.cells.swc import read_swc
-from segdend_plugin.errors import DataError
+from segdend_plugin.experiment.folder import read_summary
 
 
 def table(folders: Sequence[Path]) -> str:
@@ -24,7 +23,7 @@ def table(folders: Sequence[Path]) -> str:
     head = ("run", "network", "examples", "error", "of images", "images/s")
     rows = [head]
     for folder in folders:
-        run = _summary(folder)
+        run = read_summary(folder)
         rows.append(
             (
                 folder.name,
@@ -44,25 +43,16 @@ def morphology(name_or_file: str) -> dict[str, Any]:
     from segdend_plugin.engine import mpi
 
     mpi.start()
-    from segdend_plugin.cells import templates
     from segdend_plugin.cells.electrotonics import segregation
     from segdend_plugin.cells.sites import most_distal_tips
+    from segdend_plugin.experiment import network
     from segdend_plugin.experiment.config import Cable
 
-    path = catalogue.find(name_or_file)
-    summary = morphologies.summary(read_swc(path))
-    cell = templates.pyramidal_passive(path)
+    summary = morphologies.summary(read_swc(catalogue.find(name_or_file)))
+    cell = network.pyramidal(name_or_file, Cable())
     soma = cell.soma[0](0.5)
     tuft = most_distal_tips(list(cell.tuft), soma, Cable().tuft_sites)
     summary["regions"] = {region: len(list(getattr(cell, region))) for region in ("basal", "trunk", "oblique", "tuft")}
     summary["compartments"] = sum(section.nseg for section in cell.all)
     summary["segregation"] = segregation(soma, tuft).to_dict()
-    return summary
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    try:
-        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except OSError:
-        raise DataError(f"{str(folder)!r} holds no summary.json: give the folder of a finished run.") from None
     return summary

@@ -38,9 +38,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run a program of an environment that holds nothing but the wheel and what it asks for."""
-    home = tmp_path_factory.mktemp("user")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("user")
+
+
+@pytest.fixture(scope="module")
+def run(wheel: Path, home: Path) -> Run:
+    """Run a program, in `home`, of an environment that holds nothing but the wheel and what it asks for."""
     venv.create(home / "venv", with_pip=True)
     programs = home / "venv" / ("Scripts" if os.name == "nt" else "bin")
     # Neither this checkout nor a launcher, compiler cache or MPI library of this process's environment.
@@ -59,12 +63,11 @@ def run(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def trained(run: Run) -> tuple[Path, str]:
+def trained(run: Run, home: Path) -> tuple[Path, str]:
     """Train once; return the folder of the run and what was written to stderr."""
     arguments = [word for setting in SETTINGS for word in ("--set", setting)]
     done = run("segdend", "train", *arguments, "--out", "run")
     assert done.returncode == 0, done.stdout + done.stderr
-    home = Path(run("python", "-c", "import os; print(os.getcwd())").stdout.strip())
     return home / "run", done.stderr
 
 

@@ -21,6 +21,8 @@ def fake_run(folder: Path, error: float) -> Path:
     summary = {
         "cell": "mouse_v1_l5_rbp4",
         "layers": [64, 40, 10],
+        "learning_rates": [1.9, 0.3],
+        "train_hidden": True,
         "ranks": 1,
         "seed": 0,
         "train_examples": 200,

@@ -24,9 +24,7 @@ def test_settings_override_the_file(tmp_path):
     assert experiment.mixture(1) == {"three_compartment": 1.0}
 
 
-@pytest.mark.parametrize(
-    ("hidden", "rates"), [("[]", (0.19,)), ("[5]", (0.21, 0.21)), ("[5,5]", (0.23, 0.23, 0.12))]
-)
+@pytest.mark.parametrize(("hidden", "rates"), [("[]", (0.19,)), ("[5]", (0.21, 0.21)), ("[5,5]", (0.23, 0.23, 0.12))])
 def test_published_learning_rates(hidden, rates):
     experiment = config.load(settings=[f"layers.hidden={hidden}", "rule.learning_rates=published"])
     assert experiment.learning_rates(784, 10) == rates

@@ -1,0 +1,26 @@
+"""Saving figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from segdend_plugin.errors import ConfigError
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure; the ending of `path` chooses the format.
+
+    Raises
+    ------
+    ConfigError
+        If the place cannot be written or the format is unknown.
+    """
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ConfigError(
+            f"--out {str(path)!r} cannot be written ({problem}): give X.png in a folder that exists."
+        ) from None
