@@ -68,15 +68,9 @@ def load(data: Data) -> Dataset:
     DataError
         If a file is missing or damaged, a rate is out of range or not finite, or there are too few images.
     """
-    train, test = _digits() if data.name == "digits" and data.path is None else _from_file(data)
-    classes = 10 if data.labels == "class" else 2
-    train, test = _relabel(train, data.labels), _relabel(test, data.labels)
-    for name, images, wanted in (("train", train, data.train), ("test", test, data.test)):
-        if wanted is not None and wanted > len(images):
-            raise DataError(f"data.{name}={wanted} is more than the {len(images)} images there are: lower it.")
-    if data.labels == "class":
-        classes = int(max(train.labels.max(), test.labels.max())) + 1
-    train, test = train.first(data.train), test.first(data.test)
+    train, test, classes = _digits(data) if data.name == "digits" and data.path is None else _from_file(data)
+    if data.labels != "class":
+        train, test, classes = _relabel(train, data.labels), _relabel(test, data.labels), 2
     if data.validation == 0:
         return Dataset(train, test, "test", classes)
     if data.validation >= len(train):
@@ -86,17 +80,25 @@ def load(data: Data) -> Dataset:
     return Dataset(train.first(rest), held_out, "validation", classes)
 
 
-def _digits() -> tuple[Images, Images]:
+def _check_enough(part: str, there: int, wanted: int | None) -> None:
+    if wanted is not None and wanted > there:
+        raise DataError(f"data.{part}={wanted} is more than the {there} images there are: lower it.")
+
+
+def _digits(data: Data) -> tuple[Images, Images, int]:
     """Return scikit-learn's embedded 8x8 digits, split once and for all into 1437 and 360 images."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     order = stream(0, Purpose.ORDER).permutation(len(bunch.target))
     images = Images(bunch.data[order] / 16.0, bunch.target[order].astype(np.int64))
-    return images.first(DIGITS_TRAIN), Images(images.rates[DIGITS_TRAIN:], images.labels[DIGITS_TRAIN:])
+    train, test = images.first(DIGITS_TRAIN), Images(images.rates[DIGITS_TRAIN:], images.labels[DIGITS_TRAIN:])
+    _check_enough("train", len(train), data.train)
+    _check_enough("test", len(test), data.test)
+    return train.first(data.train), test.first(data.test), 10
 
 
-def _from_file(data: Data) -> tuple[Images, Images]:
+def _from_file(data: Data) -> tuple[Images, Images, int]:
     if data.path is None:
         raise DataError("data.name='mnist' needs data.path: give an .npz file with x_train, y_train, x_test, y_test.")
     path = Path(data.path).expanduser()
@@ -109,20 +111,22 @@ def _from_file(data: Data) -> tuple[Images, Images]:
     missing = [key for key in _MNIST_KEYS if key not in arrays]
     if missing:
         raise DataError(f"data.path={data.path!r} has no {missing[0]}: store {', '.join(_MNIST_KEYS)} in it.")
-    return (
-        _images("train", arrays["x_train"], arrays["y_train"], data.path),
-        _images("test", arrays["x_test"], arrays["y_test"], data.path),
-    )
+    train = _images("train", arrays["x_train"], arrays["y_train"], data.path, data.train)
+    test = _images("test", arrays["x_test"], arrays["y_test"], data.path, data.test)
+    return train, test, int(max(arrays["y_train"].max(), arrays["y_test"].max())) + 1
 
 
-def _images(part: str, pixels: np.ndarray, labels: np.ndarray, path: str) -> Images:
+def _images(part: str, pixels: np.ndarray, labels: np.ndarray, path: str, wanted: int | None) -> Images:
+    """Check the images that are wanted, and only then make floating-point numbers of them."""
     where = f"data.path={path!r}, x_{part}"
     if pixels.ndim < 2 or len(pixels) == 0 or pixels.dtype.kind not in "uif":
         raise DataError(f"{where} has shape {pixels.shape} and type {pixels.dtype}: give numbers, images first.")
     if labels.shape != (len(pixels),) or labels.dtype.kind not in "ui":
         raise DataError(f"{where} has {len(pixels)} images but y_{part} has shape {labels.shape}: one integer each.")
+    _check_enough(part, len(pixels), wanted)
     if labels.min() < 0:
         raise DataError(f"data.path={path!r}, y_{part} has the label {labels.min()}: labels start at 0.")
+    pixels, labels = pixels[:wanted], labels[:wanted]
     rates = pixels.reshape(len(pixels), -1).astype(np.float64)
     if pixels.dtype == np.uint8:
         rates /= 255.0
@@ -138,9 +142,7 @@ def _images(part: str, pixels: np.ndarray, labels: np.ndarray, path: str) -> Ima
 def _relabel(images: Images, labels: str) -> Images:
     if labels == "parity":
         return Images(images.rates, images.labels % 2)
-    if labels == "low_high":
-        return Images(images.rates, (images.labels >= 5).astype(np.int64))
-    return images
+    return Images(images.rates, (images.labels >= 5).astype(np.int64))
 
 
 def check_fits(dataset: Dataset, n_output: int) -> None:

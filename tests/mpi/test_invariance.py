@@ -32,9 +32,9 @@ def train(command, out, settings):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_one_two_and_three_ranks(network, mpiexec, tmp_path):
+def test_one_to_four_ranks(network, mpiexec, tmp_path):
     alone = train([], tmp_path / "alone", NETWORKS[network])
-    for n in (2, 3):
+    for n in (2, 3, 4):
         shared = train([*mpiexec, "-n", str(n)], tmp_path / str(n), NETWORKS[network])
         assert shared["ranks"] == n
         for key in ("weights_sha256", "test_error", "layers", "compartments", "segregation"):
