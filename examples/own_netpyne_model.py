@@ -9,6 +9,7 @@ Run it with `python examples/own_netpyne_model.py`, or `mpiexec -n 2 python exam
 import segdend_plugin
 
 ranks = segdend_plugin.start_mpi()  # before anything imports neuron or netpyne
+segdend_plugin.abort_on_error()  # an error on one rank ends all of them
 
 from netpyne import specs  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402

@@ -49,12 +49,15 @@ class Segregation:
         Somatic potential for a tuft potential of 1 that tuft current makes.
     soma_to_tuft
         Tuft potential for a somatic potential of 1 that somatic current makes.
+    tuft_sites
+        How many sites that is the mean of.
     """
 
     soma_input: float
     tuft_input: float
     tuft_to_soma: float
     soma_to_tuft: float
+    tuft_sites: int
 
     def to_dict(self) -> dict[str, float]:
         """Return the numbers as plain data."""
@@ -74,4 +77,4 @@ def segregation(soma: Segment, tuft: Sequence[Segment]) -> Segregation:
     own = float(transfer_impedance(soma, [soma])[0])
     to_soma = float(np.mean(transfer_impedance(soma, tuft)))
     within = float(np.mean([transfer_impedance(site, tuft) for site in tuft]))
-    return Segregation(own, within, to_soma / within, to_soma / own)
+    return Segregation(own, within, to_soma / within, to_soma / own, len(tuft))

@@ -184,8 +184,8 @@ def apical_regions(parent: Sequence[int], length: Sequence[float]) -> list[str]:
     on it that lies beyond D/3 and sends off a side branch with a tip at 0.75 D or farther; the bound of D/3 keeps a
     bifurcation close to the soma from turning the whole dendrite into tuft. The main path up to the nexus is trunk,
     everything beyond the nexus is tuft, all else is oblique: side branches before the nexus and apical trees other
-    than the one with the main path. Where there is no nexus, the last section of the main path is the tuft; a main path
-    of one section is all trunk. (Of the shipped cells only `mouse_v1_l4_nr5a1` has no nexus. Its main path does not
+    than the one with the main path. Where there is no nexus, the last section of the main path is the tuft.
+    (Of the shipped cells only `mouse_v1_l4_nr5a1` has no nexus. Its main path does not
     branch beyond 48 um, so that its "tuft" is one section from there to the tip: choose sites in it by distance, too.)
 
     Parameters
@@ -212,7 +212,7 @@ def apical_regions(parent: Sequence[int], length: Sequence[float]) -> list[str]:
         main.append(max(children[main[-1]], key=reach.__getitem__))
 
     greatest = reach[main[0]]
-    trunk, tuft = main, set(main[-1:] if len(main) > 1 else [])
+    trunk, tuft = main, {main[-1]}
     for position, section in enumerate(main[:-1]):
         sides = [reach[child] for child in children[section] if child != main[position + 1]]
         if distance[section] > NEXUS_DISTANCE * greatest and sides and max(sides) >= NEXUS_REACH * greatest:

@@ -11,10 +11,10 @@ import numpy as np
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.population import Averages, Inputs, Population
 from segdend_plugin.engine.windows import announce
+from segdend_plugin.errors import DataError
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.random import Purpose
 from segdend_plugin.rule.targets import (
-    RATE_MAX,
     hidden_delta,
     hidden_scale,
     output_delta,
@@ -47,8 +47,6 @@ class Network:
         The layers, built and connected.
     seed
         Seed of the experiment.
-    rate_max
-        phi_max (1/ms).
     """
 
     def __init__(
@@ -58,10 +56,9 @@ class Network:
         hidden: Sequence[Layer],
         output: Population,
         seed: int,
-        rate_max: float = RATE_MAX,
     ) -> None:
         self.ranks, self.inputs, self.hidden, self.output = ranks, inputs, tuple(hidden), output
-        self.seed, self.rate_max = seed, rate_max
+        self.seed = seed
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -116,10 +113,8 @@ class Network:
         """
         averages = self.output.averages(schedule)
         if self.output.inbound is not None:
-            delta = output_delta(
-                averages.target_rate, averages.forward_potential, self.output.somatic_gain, self.rate_max
-            )
-            self.output.inbound.learn(postsynaptic_change(delta, rates[-1], output_scale(self.rate_max)))
+            delta = output_delta(averages.target_rate, averages.forward_potential, self.output.somatic_gain)
+            self.output.inbound.learn(postsynaptic_change(delta, rates[-1], output_scale()))
         if train_hidden:
             for layer, rate in zip(self.hidden, rates, strict=False):
                 for population in layer.populations:
@@ -130,10 +125,8 @@ class Network:
         if population.inbound is None:
             return
         seen = population.averages(schedule)
-        delta = hidden_delta(
-            seen.forward_apical, seen.target_apical, seen.forward_potential, population.somatic_gain, self.rate_max
-        )
-        population.inbound.learn(postsynaptic_change(delta, rate, hidden_scale(self.rate_max)))
+        delta = hidden_delta(seen.forward_apical, seen.target_apical, seen.forward_potential, population.somatic_gain)
+        population.inbound.learn(postsynaptic_change(delta, rate, hidden_scale()))
 
     def gather_weights(self) -> dict[str, tuple[Array, Array]] | None:
         """Collect all weights and biases on rank 0, in the order of gids.
@@ -168,7 +161,12 @@ class Network:
         """Take weights and biases as :meth:`gather_weights` gives them; every rank keeps its own cells'."""
         for layer in self.layers:
             for population in layer.populations:
+                if population.name not in weights:
+                    raise DataError(f"The weights have no population {population.name!r}: take those of this network.")
                 if population.inbound is not None:
+                    shape, wanted = weights[population.name][0].shape, (population.inbound.n_pre, len(population.gids))
+                    if shape != wanted:
+                        raise DataError(f"The weights of {population.name!r} have shape {shape}: {wanted} is needed.")
                     columns = np.searchsorted(population.gids, population.local_gids)
                     population.inbound.weights[:] = weights[population.name][0][:, columns]
                     population.inbound.biases[:] = weights[population.name][1][columns]

@@ -10,6 +10,7 @@ import numpy as np
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import Population
 from segdend_plugin.engine.projection import Kernel, Projection
+from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule import weights
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, HocObject
@@ -58,6 +59,8 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
     wirings
         One per layer, hidden layers first.
     """
+    if network.output.calibration is not None:
+        raise ConfigError("The output layer has cable cells: make it of three-compartment cells.")
     seed, pre = network.seed, network.inputs.gids
     output = network.output.gids
     feedback = weights.feedback(seed, [layer.gids for layer in network.hidden], len(output))

@@ -48,6 +48,8 @@ def read(path: Path) -> Weights:
     """
     try:
         with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise OSError(f"its format is not {FORMAT}")
             return {name: (group["weights"][()], group["biases"][()]) for name, group in file.items()}
     except (OSError, KeyError) as error:
         problem = " ".join(str(error).split())

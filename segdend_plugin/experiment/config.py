@@ -40,14 +40,16 @@ class Layers(_Part):
     @classmethod
     def _sizes_are_layers(cls, value: Any) -> Any:
         if isinstance(value, Sequence) and not isinstance(value, str):
-            return [{"size": layer} if isinstance(layer, int) else layer for layer in value]
+            return [{"size": layer} if type(layer) is int else layer for layer in value]
         return value
 
 
 class Data(_Part):
     """Which images, how many, and what is to be learned of them."""
 
-    name: Literal["digits", "mnist"] = Field("digits", description="embedded 8x8 digits, or MNIST")
+    name: Literal["digits", "mnist"] = Field(
+        "digits", description="embedded 8x8 digits, or mnist from data.path; data.path decides where it is given"
+    )
     path: str | None = Field(None, description=".npz file with x_train, y_train, x_test, y_test")
     train: int | None = Field(None, gt=0, description="training images to use; by default all")
     test: int | None = Field(None, gt=0, description="test images to use; by default all")
@@ -70,6 +72,9 @@ class Rule(_Part):
     learning_rates: tuple[float, ...] | Literal["published"] | None = Field(
         None, description="of each hidden layer and the output; by default scaled to the sizes of the layers"
     )
+    final_rate: float = Field(
+        0.1, ge=0, le=1, description="learning rate falls linearly to this fraction; 1 keeps it, as in the paper"
+    )
 
 
 class Phases(_Part):
@@ -81,12 +86,12 @@ class Phases(_Part):
     settle: float = Field(30.0, ge=0, description="part of a phase before its window opens")
     jitter: bool = Field(True, description="add Wald(2, 1) ms to each phase")
     test: float = Field(250.0, gt=0, description="forward phase when classifying")
-    delay: float = Field(1.0, ge=0, description="conduction delay of all projections")
+    delay: float = Field(1.0, ge=0, description="conduction delay of all projections, at least one step")
 
     @model_validator(mode="after")
     def _windows_are_open(self) -> Phases:
         shortest = min(self.forward, self.target, self.test)
-        if self.settle + self.dt > shortest:
+        if round(shortest / self.dt) <= round(self.settle / self.dt):
             raise ValueError(f"settle={self.settle:g} ms leaves no window in a phase of {shortest:g} ms: lower it")
         return self
 
@@ -108,10 +113,12 @@ class Cable(_Part):
     d_lambda: float = Field(0.2, gt=0, description="largest segment, in length constants at `frequency`")
     frequency: float = Field(100.0, gt=0, description="Hz")
     nseg: int | None = Field(None, gt=0, description="segments of every section instead of the d_lambda rule")
-    unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1")
+    unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1, in every cell")
     somatic_gain: float = Field(0.6 / 0.7, gt=0, le=1, description="steady somatic potential for unit basal drive")
     basal_sites: int = Field(8, gt=0, description="places of feed-forward synapses per cell")
-    tuft_sites: int = Field(4, gt=0, description="tuft tips that feedback lands on")
+    tuft_sites: int = Field(
+        4, gt=0, description="most tuft tips that feedback lands on; a smaller tuft gives all it has"
+    )
 
 
 class Experiment(_Part):
@@ -130,6 +137,9 @@ class Experiment(_Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Experiment:
+        for k, layer in enumerate(self.layers.hidden):
+            if layer.cell is not None and layer.cells is not None:
+                raise ValueError(f"layers.hidden.{k} has both cell={layer.cell} and cells: give one of them")
         for where, mixture in self._mixtures():
             if not mixture or min(mixture.values()) <= 0:
                 raise ValueError(f"{where}={mixture}: give every cell a fraction greater than 0")
@@ -140,6 +150,8 @@ class Experiment(_Part):
             raise ValueError(
                 f"rule.learning_rates: none published for {wanted - 1} hidden layers: give {wanted} numbers"
             )
+        if isinstance(rates, tuple) and rates and min(rates) < 0:
+            raise ValueError(f"rule.learning_rates has {min(rates):g}: give 0 or more")
         if isinstance(rates, tuple) and len(rates) != wanted:
             raise ValueError(
                 f"rule.learning_rates has {len(rates)} values: give {wanted}, one per hidden layer and the output's"
@@ -166,6 +178,12 @@ class Experiment(_Part):
         if given == "published":
             return PUBLISHED[len(self.layers.hidden)]
         return given or learning_rates([n_input, *(layer.size for layer in self.layers.hidden), n_output])
+
+    def hidden_cells(self) -> str | list[dict[str, float]] | None:
+        """Return the one cell of all hidden layers, or else the mixture in each; None without hidden layers."""
+        mixtures = [self.mixture(layer) for layer in range(len(self.layers.hidden))]
+        names = {name for mixture in mixtures for name in mixture}
+        return names.pop() if len(names) == 1 else mixtures or None
 
     def epochs(self) -> int:
         """Return the number of passes through the training images."""
@@ -263,14 +281,20 @@ def _assign(tree: dict[str, Any], setting: str) -> None:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    location = [part for part in error["loc"] if part != "[key]"]
+    location = [part for part in error["loc"] if part != "[key]" and not _is_union_tag(part)]
     field = ".".join(str(part) for part in location) or "The configuration"
     if error["type"] == "extra_forbidden":
         return f"{field}: unknown key; {_nearest(location)}."
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error":
         return f"{field}: {message}." if location else f"{message}."
+    if error["type"] == "missing":
+        return f"{field}: missing; give it a value."
     return f"{field}={error['input']!r}: {message[:1].lower()}{message[1:]}; change the value."
+
+
+def _is_union_tag(part: str | int) -> bool:
+    return isinstance(part, str) and ("[" in part or part == "str")
 
 
 def _nearest(location: Sequence[str | int]) -> str:

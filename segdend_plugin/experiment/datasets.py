@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def _digits(data: Data) -> tuple[Images, Images, int]:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    order = stream(0, Purpose.ORDER).permutation(len(bunch.target))
+    order = stream(0, Purpose.SPLIT).permutation(len(bunch.target))
     images = Images(bunch.data[order] / 16.0, bunch.target[order].astype(np.int64))
     train, test = images.first(DIGITS_TRAIN), Images(images.rates[DIGITS_TRAIN:], images.labels[DIGITS_TRAIN:])
     _check_enough("train", len(train), data.train)
@@ -103,9 +104,12 @@ def _from_file(data: Data) -> tuple[Images, Images, int]:
         raise DataError("data.name='mnist' needs data.path: give an .npz file with x_train, y_train, x_test, y_test.")
     path = Path(data.path).expanduser()
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError
+        with archive:
             arrays = {key: archive[key] for key in _MNIST_KEYS if key in archive}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         reason = getattr(error, "strerror", None) or "it is not an .npz archive"
         raise DataError(f"data.path={data.path!r} cannot be read ({reason}): give an .npz file.") from None
     missing = [key for key in _MNIST_KEYS if key not in arrays]

@@ -24,7 +24,7 @@ class Summary:
     Attributes
     ----------
     cell
-        Cell of the hidden layers, or the fraction of each.
+        Cell of the hidden layers; for mixtures the fraction of each in every layer; None without hidden layers.
     layers
         Cells per layer, input first.
     learning_rates
@@ -44,7 +44,7 @@ class Summary:
         Digest of all weights and biases in the order of gids.
     """
 
-    cell: str | dict[str, float]
+    cell: str | list[dict[str, float]] | None
     layers: list[int]
     learning_rates: list[float]
     train_hidden: bool
@@ -71,16 +71,20 @@ class Folder:
     """
 
     def __init__(self, path: Path | None) -> None:
+        self._is_numbered = path is None
         self.path = path if path is not None else _next_free(Path("runs"))
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ConfigError(f"--out {str(self.path)!r} is not empty: choose another folder, or remove it.")
+        with self._writing():
+            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                raise ConfigError(f"--out {str(self.path)!r} is not empty: choose another folder, or remove it.")
 
     def create(self, experiment: Experiment) -> None:
         """Make the folder and write the resolved description, with absolute paths."""
         with self._writing():
+            if self._is_numbered:
+                self.path = _claim_next(self.path.parent)
             self.path.mkdir(parents=True, exist_ok=True)
-            text = experiment.with_absolute_paths().to_yaml()
-            (self.path / "config.yaml").write_text(text, encoding="utf-8")
+            with (self.path / "config.yaml").open("x", encoding="utf-8") as file:  # never over another run's
+                file.write(experiment.with_absolute_paths().to_yaml())
 
     def append(self, metric: Metric) -> None:
         """Add a line to `metrics.jsonl`."""
@@ -148,6 +152,17 @@ def _json(text: str, folder: Path) -> Any:
         return json.loads(text)
     except ValueError:
         raise DataError(f"A result in {str(folder)!r} is not valid JSON: repeat the run.") from None
+
+
+def _claim_next(parent: Path) -> Path:
+    """Make the next free folder; another run may have taken the number in the meantime."""
+    while True:
+        path = _next_free(parent)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
 
 
 def _next_free(parent: Path) -> Path:

@@ -91,7 +91,10 @@ def shares(mixture: dict[str, float], size: int) -> dict[str, int]:
     by_remainder = sorted(exact, key=lambda cell: counts[cell] - exact[cell])
     for cell in by_remainder[: size - sum(counts.values())]:
         counts[cell] += 1
-    return {cell: count for cell, count in counts.items() if count > 0}
+    empty = [cell for cell, count in counts.items() if count == 0]
+    if empty:
+        raise ConfigError(f"cells: the share of {empty[0]!r} in a layer of {size} cells is none: enlarge one of them.")
+    return counts
 
 
 def _rule(

@@ -56,8 +56,7 @@ def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple
     dataset = _data(experiment)
     folder = _on_root(ranks, lambda: Folder(out))
     network, build_seconds = _build(experiment, dataset)
-    if ranks.is_root:
-        folder.create(experiment)
+    folder.path = _on_root(ranks, lambda: _created(folder, experiment))
     trainer = Trainer(experiment, dataset, network, _Recorder(observer, folder if ranks.is_root else None))
     trainer.train()
     error = trainer.evaluate(dataset.held_out, trainer.total)
@@ -69,7 +68,7 @@ def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple
         sha256 = weights_sha256(weights)
         folder.write_weights(weights, sha256, trainer.total)
         summary = Summary(
-            cell=experiment.cells if experiment.cells is not None else experiment.cell,
+            cell=experiment.hidden_cells(),
             layers=network.sizes,
             learning_rates=list(trainer.rates),
             train_hidden=experiment.rule.train_hidden,
@@ -119,6 +118,11 @@ def evaluate(path: Path, observer: Progress) -> dict[str, Any]:
         "evaluated_on": dataset.held_out_name,
         "weights_sha256": weights_sha256(weights),
     }
+
+
+def _created(folder: Folder, experiment: Experiment) -> Path:
+    folder.create(experiment)
+    return folder.path
 
 
 def _data(experiment: Experiment) -> Dataset:

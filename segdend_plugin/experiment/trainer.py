@@ -138,7 +138,9 @@ class Trainer:
             label = int(self.dataset.train.labels[index])
             schedule = self._schedule(example)
             self.network.show(self.dataset.train.rates[index], schedule, Purpose.TRAINING_SPIKES, example, label)
-            averages = self.network.learn(schedule, self.rates, train_hidden=self.experiment.rule.train_hidden)
+            averages = self.network.learn(
+                schedule, self._rates(example), train_hidden=self.experiment.rule.train_hidden
+            )
             seen.append(averages.forward_potential)
             labels.append(label)
             self.progress.advance()
@@ -156,6 +158,11 @@ class Trainer:
             order = stream(self.experiment.seed, Purpose.ORDER, epoch).permutation(n)
             for example in range(max(first, epoch * n), min(stop, (epoch + 1) * n)):
                 yield example, int(order[example - epoch * n])
+
+    def _rates(self, example: int) -> list[float]:
+        """Return the learning rates of an example; they fall linearly over the run."""
+        factor = 1.0 - (1.0 - self.experiment.rule.final_rate) * example / self.total
+        return [factor * rate for rate in self.rates]
 
     def _schedule(self, example: int) -> phases.Schedule:
         p = self.experiment.phases

@@ -71,7 +71,7 @@ def create(
     Raises
     ------
     ConfigError
-        If our rules do not form a layered network, or a delay is shorter than the time step.
+        If our rules do not form a layered network. (A delay shorter than the time step is taken as one step.)
     """
     ranks = mpi.start()
     mechanisms.load()
@@ -127,18 +127,25 @@ def _take_rules(conn_params: Any, dt: float) -> list[ProjectionRule]:
         role, sites = params.pop("role", None), params.pop("sites", 1)
         if role not in ("feedforward", "feedback"):
             raise ConfigError(f"connParams[{label!r}]: role={role!r} is unknown: give 'feedforward' or 'feedback'.")
+        if not isinstance(sites, int) or sites < 1:
+            raise ConfigError(f"connParams[{label!r}]: sites={sites!r}: give 1 or more.")
         if params:
             raise ConfigError(f"connParams[{label!r}]: unknown key {next(iter(params))!r} in plast.params: remove it.")
         region = rule.get("sec", "basal" if role == "feedforward" else "tuft")
         delay = wiring.usable_delay(float(rule.get("delay", 1.0)), dt)
         ours.append(
-            ProjectionRule(label, role, _pops(rule, "preConds"), _pops(rule, "postConds"), region, int(sites), delay)
+            ProjectionRule(
+                label, role, _pops(label, rule, "preConds"), _pops(label, rule, "postConds"), region, int(sites), delay
+            )
         )
     return ours
 
 
-def _pops(rule: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    pops = rule[key].get("pop", ())
+def _pops(label: str, rule: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    conditions = rule.get(key) or {}
+    pops = conditions.get("pop", ())
+    if not pops or len(conditions) > 1:
+        raise ConfigError(f"connParams[{label!r}]: {key}={dict(conditions)}: name whole populations, {{'pop': ...}}.")
     return (pops,) if isinstance(pops, str) else tuple(pops)
 
 
@@ -161,7 +168,10 @@ class _Builder:
     ) -> None:
         self.sim, self.ranks, self.seed, self.somatic_gain, self.scale = sim, ranks, seed, somatic_gain, scale
         self.forward = _chain([rule for rule in rules if rule.role == "feedforward"])
-        self.back = {rule.post: rule for rule in rules if rule.role == "feedback"}
+        self.back = _feedback(self.forward, [rule for rule in rules if rule.role == "feedback"])
+        unknown = [name for rule in rules for name in (*rule.pre, *rule.post) if name not in sim.net.pops]
+        if unknown:
+            raise ConfigError(f"popParams: there is no population {unknown[0]!r} that connParams name: add it.")
         self.local: dict[str, list[Any]] = {name: [] for name in sim.net.pops}
         for cell in sorted(sim.net.cells, key=lambda cell: cell.gid):
             self.local[cell.tags["pop"]].append(cell)
@@ -192,8 +202,6 @@ class _Builder:
         back = self.back.get(rule.post)
         populations = []
         for name in rule.post:
-            if name not in self.local:
-                raise ConfigError(f"connParams[{rule.label!r}]: there is no population {name!r}: mend postConds.")
             handles = [self._handle(cell, rule, back) for cell in self.local[name]]
             kind = str(self.sim.net.pops[name].tags.get("cellType", name))
             population = Population(name, kind, self.gids[name], handles, self.scale, self._gain(handles))
@@ -242,6 +250,25 @@ def _chain(rules: list[ProjectionRule]) -> list[ProjectionRule]:
     while chain[-1].post in by_pre:
         chain.append(by_pre[chain[-1].post])
     return chain
+
+
+def _feedback(chain: list[ProjectionRule], rules: list[ProjectionRule]) -> dict[tuple[str, ...], ProjectionRule]:
+    """Return the feedback rule of each hidden layer, by its populations."""
+    hidden = [rule.post for rule in chain[:-1]]
+    for rule in rules:
+        if rule.post not in hidden or rule.pre != chain[-1].post:
+            raise ConfigError(
+                f"connParams[{rule.label!r}]: feedback goes from the output {list(chain[-1].post)} to one of the "
+                f"hidden layers {[list(post) for post in hidden]}, in that order: mend the conditions."
+            )
+    by_layer = {rule.post: rule for rule in rules}
+    without = [post for post in hidden if post not in by_layer]
+    if without or len(by_layer) != len(rules):
+        layer = list(without[0]) if without else list(rules[-1].post)
+        raise ConfigError(
+            f"connParams: the hidden layer {layer} needs one feedback rule: without it nothing is learned."
+        )
+    return by_layer
 
 
 def _lumped(soma: Mapping[str, Any]) -> HocObject | None:

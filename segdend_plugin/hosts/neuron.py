@@ -9,7 +9,6 @@ from segdend_plugin.cells.calibration import Scale
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.network import Layer, Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population
-from segdend_plugin.errors import ConfigError
 from segdend_plugin.types import HocObject
 
 
@@ -75,8 +74,6 @@ def create(
         ranks.pc.cell(gid, h.NetCon(cell, None))
     populations = []
     for depth, layer in enumerate(layers):
-        if any(cell.lumped is None for cell in layer.cells) and depth == len(layers) - 1:
-            raise ConfigError("layers: the output layer has cable cells: make it of three-compartment cells.")
         gain = _gain(layer.cells, somatic_gain)
         population = Population(f"layer{depth + 1}", "cells", layer.gids, layer.cells, scale, gain)
         for gid in population.local_gids:

@@ -18,7 +18,7 @@ class Purpose(IntEnum):
     SLOTS = 6
     TRAINING_SPIKES = 7
     TEST_SPIKES = 8
-    LABELS = 9
+    SPLIT = 9
 
 
 def stream(seed: int, purpose: Purpose, *identity: int) -> np.random.Generator:
@@ -33,4 +33,6 @@ def stream(seed: int, purpose: Purpose, *identity: int) -> np.random.Generator:
     identity
         Further non-negative integers that tell this stream from its siblings.
     """
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, int(purpose), *identity))))
+    # with its length, because SeedSequence takes (1,) and (1, 0) for the same
+    key = (seed, int(purpose), len(identity), *identity)
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))

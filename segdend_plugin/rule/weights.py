@@ -80,7 +80,8 @@ def feedback(seed: int, layers: list[list[int]], n_output: int) -> list[Array]:
         _, sd = weight_statistics(len(gids))
         n_next = n_output if above is None else len(above)
         rows = np.array([_uniform(stream(seed, Purpose.FEEDBACK, gid), 0.0, sd, n_next) for gid in gids])
-        above = rows if above is None else rows @ above
+        # without BLAS, whose sums may depend on the machine of a rank
+        above = rows if above is None else np.einsum("ij,jk->ik", rows, above)
         result.insert(0, np.ascontiguousarray(above.T))
     return result
 

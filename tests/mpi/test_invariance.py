@@ -8,7 +8,8 @@ import pytest
 
 NETWORKS = {
     "lumped": ["cell=three_compartment", "layers.hidden=[13,7]", "lumped.g_apical=0.05"],
-    "reconstructed": ["cell=mouse_v1_l5_rbp4", "layers.hidden=[5]", "cable.nseg=1"],
+    # two output cells: with three ranks, one has none
+    "reconstructed": ["cell=mouse_v1_l5_rbp4", "layers.hidden=[5]", "cable.nseg=1", "data.labels=parity"],
     "mixed": [
         "cells={mouse_v1_l4_nr5a1: 0.4, three_compartment: 0.6}",
         "layers.hidden=[5]",

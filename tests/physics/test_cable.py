@@ -104,23 +104,21 @@ def test_one_spike_makes_the_kernel_of_the_paper_at_the_soma(ranks):
     t = np.arange(len(trace)) * 0.1
     kappa = sum(np.where(t > a, np.exp(-(t - a) / 10) - np.exp(-(t - a) / 3), 0) / 7 for a in arrived)
     potential = np.array(trace)
-    complete = t[-1] - max(arrived) > 0
-    assert complete
     assert potential.sum() == pytest.approx(0.6 / 0.7 * kappa.sum(), rel=0.01)
     assert np.abs(potential - 0.6 / 0.7 * kappa).max() < 0.15 * 0.6 / 0.7 * kappa.max()
 
 
 def test_a_refined_grid_gives_the_same_averages(ranks):
-    """nseg by the d_lambda rule is fine enough: averages of a driven cell move by less than 1 % on a finer grid."""
+    """The default grid against one six times finer: somatic averages within 0.5 %, tuft averages within 2 %."""
     from segdend_plugin.experiment import network
 
     seen = []
-    for settings in (["cable.d_lambda=0.1"], ["cable.d_lambda=0.03"]):
+    for settings in ([], ["cable.d_lambda=0.03"]):
         experiment = config.load(settings=["cell=mouse_v1_l5_rbp4", "layers.hidden=[2]", *settings])
         net = network.build(experiment, 30, 3)
         schedule = phases.training_schedule(0, 0, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
         net.show(np.linspace(0, 1, 30), schedule, Purpose.TRAINING_SPIKES, 0, 1)
-        averages = net.hidden[0].populations[0].averages(schedule)
-        seen.append(averages)
-    scale = np.abs(seen[1].forward_potential).max()
-    assert np.abs(seen[0].forward_potential - seen[1].forward_potential).max() < 0.01 * scale
+        seen.append(net.hidden[0].populations[0].averages(schedule))
+    for name, tolerance in (("forward_potential", 0.005), ("forward_apical", 0.02), ("target_apical", 0.02)):
+        coarse, fine = (getattr(averages, name) for averages in seen)
+        assert np.abs(coarse - fine).max() < tolerance * np.abs(fine).max(), name

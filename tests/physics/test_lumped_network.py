@@ -111,8 +111,12 @@ def test_teacher_drives_the_output_to_the_published_rates(ranks):
     _, averages, *_ = run_both(ranks, "layers.hidden=[8]", label=2)
     assert averages[-1].target_rate[2] > 0.17
     assert averages[-1].target_rate[:2].max() < 0.02
-    v1b = 0.0
-    assert 0.2 / (1 + np.exp(-(0.6 * v1b + 8) / 1.7)) == pytest.approx(0.198, abs=5e-4)
+    _, network = build(ranks, 4, 3, "layers.hidden=[]")
+    network.output.inbound.weights[:] = 0
+    network.output.inbound.biases[:] = 0
+    schedule = phases.training_schedule(0, 0, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
+    network.show(np.zeros(4), schedule, Purpose.TRAINING_SPIKES, 0, 2)
+    np.testing.assert_allclose(network.output.averages(schedule).target_rate, [0.0018, 0.0018, 0.1982], atol=5e-5)
 
 
 def test_firing_rate_is_the_sigmoid_of_the_potential(ranks):

@@ -58,6 +58,12 @@ def test_default_learning_rates_fall_with_fan_in_and_feedback():
         (["seed"], ["seed", "key.path=value"]),
         (["seed.x=1", "seed=2", "seed.x=3"], ["seed", "shorten"]),
         (["layers.hidden=5"], ["layers.hidden", "5"]),
+        (["layers.hidden=[true]"], ["layers.hidden.0", "True"]),
+        (["layers.hidden=[{cell: x}]"], ["layers.hidden.0.size", "missing"]),
+        (["layers.hidden=[{size: 3, cell: x, cells: {x: 1}}]"], ["layers.hidden.0", "both"]),
+        (["phases.dt=4", "phases.settle=46"], ["settle=46"]),
+        (["rule.learning_rates=[-0.1, 0.1]"], ["rule.learning_rates", "-0.1"]),
+        (["rule.learning_rates=fast"], ["rule.learning_rates", "fast"]),
     ],
 )
 def test_mistakes_are_one_sentence_with_field_value_and_remedy(settings, words):

@@ -207,7 +207,7 @@ def test_dendrite_of_one_point_starts_in_the_soma(tmp_path: Path) -> None:
     ("parent", "length", "expected"),
     [
         pytest.param([], [], [], id="nothing"),
-        pytest.param([-1], [300], ["trunk"], id="one section"),
+        pytest.param([-1], [300], ["tuft"], id="one section"),
         pytest.param([-1, 0, 0], [300, 100, 90], ["trunk", "tuft", "tuft"], id="a fork at the end"),
         pytest.param(
             [-1, 0, 0, 1, 1],
@@ -234,7 +234,7 @@ def test_dendrite_of_one_point_starts_in_the_soma(tmp_path: Path) -> None:
             ["trunk", "tuft", "tuft", "oblique", "oblique"],
             id="a second apical tree",
         ),
-        pytest.param([-1, -1], [300, 50], ["trunk", "oblique"], id="two apical trees of one section"),
+        pytest.param([-1, -1], [300, 50], ["tuft", "oblique"], id="two apical trees of one section"),
         pytest.param([2, 2, -1], [100, 90, 300], ["tuft", "tuft", "trunk"], id="children before parents"),
     ],
 )
