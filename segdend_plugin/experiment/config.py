@@ -15,7 +15,7 @@ from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
 
 LUMPED = "three_compartment"
-DIGITS_EPOCHS = 7
+DIGITS_EPOCHS = 6
 
 
 class _Part(BaseModel):
@@ -33,7 +33,7 @@ class HiddenLayer(_Part):
 class Layers(_Part):
     """The sizes of the network."""
 
-    hidden: tuple[HiddenLayer, ...] = Field((HiddenLayer(size=40),), description="hidden layers, [] for none")
+    hidden: tuple[HiddenLayer, ...] = Field((HiddenLayer(size=50),), description="hidden layers, [] for none")
     output: int | None = Field(None, gt=0, description="output cells; by default one per class")
 
     @field_validator("hidden", mode="before")
@@ -60,7 +60,7 @@ class Data(_Part):
 class Training(_Part):
     """How long to train and when to look."""
 
-    epochs: int | None = Field(None, ge=0, description="passes through the images; by default 7 for the digits, else 1")
+    epochs: int | None = Field(None, ge=0, description="passes through the images; by default 6 for the digits, else 1")
     evaluate_every: int | None = Field(None, gt=0, description="examples between evaluations; by default an epoch")
     evaluate_images: int = Field(100, gt=0, description="held-out images of an evaluation during training")
 

@@ -7,9 +7,9 @@ from math import sqrt
 
 from segdend_plugin.rule.weights import weight_statistics
 
-HIDDEN_STEP = 5.2
-OUTPUT_STEP = 0.5
-"""Sizes of a step, chosen once on 1000 validation images of MNIST (docs/science.md)."""
+HIDDEN_STEP = 4.0
+OUTPUT_STEP = 1.0
+"""Sizes of a step, chosen on validation images (docs/science.md)."""
 INPUT_POWER = 0.004
 HIDDEN_POWER = 0.018
 """Mean square of a filtered spike train (1/ms^2) of an input (MNIST) and of a hidden cell."""

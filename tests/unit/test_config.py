@@ -34,7 +34,7 @@ def test_default_learning_rates_fall_with_fan_in_and_feedback():
     rates = config.load(settings=["layers.hidden=[500]"]).learning_rates(784, 10)
     smaller = config.load(settings=["layers.hidden=[40]"]).learning_rates(64, 10)
     deeper = config.load(settings=["layers.hidden=[500,100]"]).learning_rates(784, 10)
-    assert rates == pytest.approx((5.2 / 0.6321 / 4.136, 0.5 / 10), rel=1e-3)
+    assert rates == pytest.approx((4.0 / 0.6321 / 4.136, 1.0 / 10), rel=1e-3)
     assert smaller[1] > rates[1]
     assert len(deeper) == 3
     assert deeper[0] < rates[0], "its feedback weights are a chain product, fourteen times larger"
