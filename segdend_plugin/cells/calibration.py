@@ -33,6 +33,14 @@ class Scale:
     unit: float = 1.0
 
 
+PER_MICROSIEMENS = 10.0  # 1/ms for 1 uS on the 100 pF soma of the three-compartment cell
+
+
+def lumped_conductance(rate: float) -> float:
+    """Return the conductance (uS) of a three-compartment cell for the paper's value in 1/ms."""
+    return rate / PER_MICROSIEMENS
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Currents for unit drive in one kind of cell.

@@ -39,6 +39,14 @@ class CellHandle:
     lumped: HocObject | None = None
 
 
+def somatic_gain_of(cells: Sequence[CellHandle], calibrated: float) -> float:
+    """Return k_b of these cells: from the conductances of lumped cells, else what cable cells are calibrated to."""
+    if not cells or cells[0].lumped is None:
+        return calibrated
+    cell = cells[0].lumped
+    return float(cell.g_basal / (cell.g_leak + cell.g_basal + cell.g_apical))
+
+
 class Probe:
     """Reads or writes one variable of many mechanisms at once."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from segdend_plugin.cells import catalogue, templates
+from segdend_plugin.cells.calibration import lumped_conductance
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError
@@ -14,7 +15,6 @@ from segdend_plugin.types import HocObject
 
 REST = -70.0  # mV
 LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
-PER_MICROSIEMENS = 10.0  # 1/ms for 1 uS on the 100 pF soma of the three-compartment cell
 
 
 def build(experiment: Experiment, n_input: int, n_output: int) -> Network:
@@ -120,9 +120,9 @@ def _three_compartment(experiment: Experiment, g_apical: float) -> dict[str, Any
                     "neuron": {
                         "mod": host.LUMPED,
                         "loc": 0.5,
-                        "g_leak": lumped.g_leak / PER_MICROSIEMENS,
-                        "g_basal": lumped.g_basal / PER_MICROSIEMENS,
-                        "g_apical": g_apical / PER_MICROSIEMENS,
+                        "g_leak": lumped_conductance(lumped.g_leak),
+                        "g_basal": lumped_conductance(lumped.g_basal),
+                        "g_apical": lumped_conductance(g_apical),
                     }
                 },
             }

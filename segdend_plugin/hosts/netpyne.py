@@ -23,7 +23,7 @@ from typing import Any
 from segdend_plugin.cells.calibration import Scale
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.network import Layer, Network
-from segdend_plugin.engine.population import CellHandle, Inputs, Population
+from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.types import HocObject, Section
 
@@ -204,7 +204,9 @@ class _Builder:
         for name in rule.post:
             handles = [self._handle(cell, rule, back) for cell in self.local[name]]
             kind = str(self.sim.net.pops[name].tags.get("cellType", name))
-            population = Population(name, kind, self.gids[name], handles, self.scale, self._gain(handles))
+            population = Population(
+                name, kind, self.gids[name], handles, self.scale, somatic_gain_of(handles, self.somatic_gain)
+            )
             population.calibrate(self.ranks, back.sites if back is not None else 0)
             self._spike_by(population)
             populations.append(population)
@@ -217,12 +219,6 @@ class _Builder:
             return CellHandle(cell.gid, soma["hObj"](0.5), lumped=lumped)
         tuft = _region(cell, back.region) if back is not None else []
         return CellHandle(cell.gid, soma["hObj"](0.5), _region(cell, rule.region), tuft)
-
-    def _gain(self, handles: list[CellHandle]) -> float:
-        if handles and handles[0].lumped is not None:
-            cell = handles[0].lumped
-            return float(cell.g_basal / (cell.g_leak + cell.g_basal + cell.g_apical))
-        return self.somatic_gain
 
     def _spike_by(self, population: Population) -> None:
         """Silence NetPyNE's threshold detectors: the escape-rate somas send the spikes of these gids."""

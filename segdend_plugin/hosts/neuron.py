@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from segdend_plugin.cells.calibration import Scale
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.network import Layer, Network
-from segdend_plugin.engine.population import CellHandle, Inputs, Population
+from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
 from segdend_plugin.types import HocObject
 
 
@@ -74,7 +74,7 @@ def create(
         ranks.pc.cell(gid, h.NetCon(cell, None))
     populations = []
     for depth, layer in enumerate(layers):
-        gain = _gain(layer.cells, somatic_gain)
+        gain = somatic_gain_of(layer.cells, somatic_gain)
         population = Population(f"layer{depth + 1}", "cells", layer.gids, layer.cells, scale, gain)
         for gid in population.local_gids:
             ranks.pc.set_gid2node(gid, ranks.rank)
@@ -95,10 +95,3 @@ def _usable(given: wiring.Wiring, dt: float) -> wiring.Wiring:
         wiring.usable_delay(given.delay, dt),
         wiring.usable_delay(given.feedback_delay, dt),
     )
-
-
-def _gain(cells: Sequence[CellHandle], somatic_gain: float) -> float:
-    if cells and cells[0].lumped is not None:
-        cell = cells[0].lumped
-        return float(cell.g_basal / (cell.g_leak + cell.g_basal + cell.g_apical))
-    return somatic_gain
