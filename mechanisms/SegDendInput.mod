@@ -10,6 +10,7 @@ Parameters
     rate_max 0.2 /ms    rate at full brightness, 200 Hz
     id                  identity of the random stream: the gid
     key, example        stream of the run (seed and purpose) and of the example
+    until    0 ms       end of the trial
 
 Reference
     Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901, Methods.
@@ -20,7 +21,7 @@ NEURON {
     ARTIFICIAL_CELL SegDendInput
     RANDOM stream
     RANGE level, rate_max, id
-    GLOBAL key, example
+    GLOBAL key, example, until
 }
 
 PARAMETER {
@@ -29,19 +30,24 @@ PARAMETER {
     id = 0
     key = 0
     example = 0
+    until = 0 (ms)
 }
 
 INITIAL {
-    random_setids(stream, id, key, example)
-    random_setseq(stream, 0)
     if (level > 0) {
-        net_send(random_negexp(stream)/(level*rate_max), 1)
+        net_send(0, 1)
     }
 }
 
 NET_RECEIVE (weight) {
+    LOCAL next
     if (flag == 1) {
-        net_event(t)
-        net_send(random_negexp(stream)/(level*rate_max), 1)
+        random_setids(stream, id, key, example)
+        random_setseq(stream, 0)
+        next = random_negexp(stream)/(level*rate_max)
+        while (next < until) {
+            net_event(next)
+            next = next + random_negexp(stream)/(level*rate_max)
+        }
     }
 }

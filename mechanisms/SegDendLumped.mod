@@ -15,6 +15,7 @@ Parameters (on the 100 pF soma of templates/three_compartment.hoc, 0.1 uS is 1 /
     g_leak   0.01 uS    leak conductance, g_l = 0.1
     g_basal  0.06 uS    coupling of the basal dendrite, g_b = g_d = 0.6
     g_apical 0    uS    coupling of the apical dendrite, g_a = 0, 0.05 or 0.6
+    forward_lead, target_lead 0 ms  by which the plateaus precede the ends of the phases
     basal, apical       pointers to the dendritic potentials (dimensionless)
 
 Reference
@@ -30,7 +31,7 @@ NEURON {
     RANGE g_leak, g_basal, g_apical, g, e
     RANGE rate_max, rest, unit, id, potential, rate
     RANGE forward_potential, forward_rate, target_potential, target_rate
-    RANGE forward_apical, target_apical
+    RANGE forward_apical, target_apical, forward_lead, target_lead
     GLOBAL key, example, forward_on, forward_off, target_on, target_off
 }
 
@@ -44,6 +45,8 @@ PARAMETER {
     g_leak = 0.01 (uS)
     g_basal = 0.06 (uS)
     g_apical = 0 (uS)
+    forward_lead = 0 (ms)
+    target_lead = 0 (ms)
 }
 
 INCLUDE "segdend_escape.inc"
@@ -54,15 +57,20 @@ ASSIGNED {
     i (nA)
     g (uS)
     e (mV)
-    has_basal
-    has_apical
+    basal_at                    : addresses of what the pointers point to, 0 for nothing
+    apical_at
     forward_apical              : sums of the apical potential over the windows
     target_apical
 }
 
+VERBATIM
+#include <cstring>
+#undef HERE
+#define HERE(address) (*reinterpret_cast<double**>(&(address)))
+ENDVERBATIM
+
 INITIAL {
-    has_basal = nrn_pointing(basal)
-    has_apical = nrn_pointing(apical)
+    find_drives()
     g = g_leak + g_basal + g_apical
     forward_apical = 0
     target_apical = 0
@@ -72,24 +80,43 @@ INITIAL {
 BREAKPOINT {
     SOLVE advance METHOD after_cvode
     CONDUCTANCE g
-    e = rest
-    if (has_basal) {
-        e = e + unit*basal*g_basal/g
-    }
-    if (has_apical) {
-        e = e + unit*apical*g_apical/g
-    }
+    pull()
     i = g*(v - e)
+}
+
+PROCEDURE pull() {
+VERBATIM
+    const double* basal_drive = HERE(basal_at);
+    const double* apical_drive = HERE(apical_at);
+    e = rest;
+    if (basal_drive) {
+        e += unit * *basal_drive * g_basal / g;
+    }
+    if (apical_drive) {
+        e += unit * *apical_drive * g_apical / g;
+    }
+ENDVERBATIM
 }
 
 PROCEDURE advance() {
     escape()
-    if (has_apical) {
-        if (inside(forward_on, forward_off)) {
-            forward_apical = forward_apical + apical
+VERBATIM
+    if (const double* apical_drive = HERE(apical_at)) {
+        const double forward = t + forward_lead - 0.5 * dt, target = t + target_lead - 0.5 * dt;
+        if (forward > forward_on && forward < forward_off) {
+            forward_apical += *apical_drive;
         }
-        if (inside(target_on, target_off)) {
-            target_apical = target_apical + apical
+        if (target > target_on && target < target_off) {
+            target_apical += *apical_drive;
         }
     }
+ENDVERBATIM
+}
+
+: once per trial, because following a POINTER costs NEURON more than a cell's whole step
+PROCEDURE find_drives() {
+VERBATIM
+    HERE(basal_at) = nrn_pointing(&(basal)) ? &(basal) : nullptr;
+    HERE(apical_at) = nrn_pointing(&(apical)) ? &(apical) : nullptr;
+ENDVERBATIM
 }

@@ -9,6 +9,8 @@ Model
 
 Parameters
     rest, unit (mV)     the potentials that the rule calls 0 and 1
+    forward_lead, target_lead 0 ms  by which this cell's windows, and so its plateaus,
+                        precede those of the network (Fig 6 - figure supplement 1)
 
 Reference
     Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901, eqs 5 and 21.
@@ -17,7 +19,7 @@ ENDCOMMENT
 NEURON {
     THREADSAFE
     POINT_PROCESS SegDendProbe
-    RANGE rest, unit, forward_apical, target_apical
+    RANGE rest, unit, forward_apical, target_apical, forward_lead, target_lead
     GLOBAL forward_on, forward_off, target_on, target_off
 }
 
@@ -28,6 +30,8 @@ UNITS {
 PARAMETER {
     rest = -70 (mV)
     unit = 1 (mV)
+    forward_lead = 0 (ms)
+    target_lead = 0 (ms)
     forward_on = 1e9 (ms)
     forward_off = 1e9 (ms)
     target_on = 1e9 (ms)
@@ -52,10 +56,10 @@ BREAKPOINT {
 
 : half a step of slack, because t is a sum of rounded steps
 PROCEDURE advance() {
-    if (t > forward_on + 0.5*dt && t < forward_off + 0.5*dt) {
+    if (t + forward_lead > forward_on + 0.5*dt && t + forward_lead < forward_off + 0.5*dt) {
         forward_apical = forward_apical + (v - rest)/unit
     }
-    if (t > target_on + 0.5*dt && t < target_off + 0.5*dt) {
+    if (t + target_lead > target_on + 0.5*dt && t + target_lead < target_off + 0.5*dt) {
         target_apical = target_apical + (v - rest)/unit
     }
 }

@@ -14,6 +14,11 @@ Model
                   constant tau_slow it gives kappa at the soma. Each step receives the
                   mean over the step, so that the charge is exact at any dt.
 
+    send_rates() replaces spikes by the rates of the presynaptic cells, as they stand in a
+    Vector at the start of a step, unfiltered (the non-spiking form of the released code).
+
+    memory cuts kernel 0 off: ages beyond it count nothing, as in the authors' code.
+
         out[slot, post] = sum_pre weights[pre, post] s_pre + bias[post]/n_slots
 
     A postsynaptic cell has n_slots places; presynaptic cell `pre` lands on slot[pre].
@@ -31,6 +36,7 @@ Memory is the caller's: bind() takes Vectors of fixed size
 Parameters
     tau_slow 10 ms, tau_fast 3 ms     tau_L and tau_s
     kernel   0                        see above
+    memory   0 ms                     0 for the whole kernel; 10 ms in the released code
 
 Reference
     Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901, eqs 11-13 and Methods.
@@ -40,7 +46,7 @@ NEURON {
     THREADSAFE
     POINT_PROCESS SegDendProjection
     POINTER state
-    RANGE tau_slow, tau_fast, kernel
+    RANGE tau_slow, tau_fast, kernel, memory
     GLOBAL forward_on, forward_off, target_on, target_off
 }
 
@@ -48,6 +54,7 @@ PARAMETER {
     tau_slow = 10 (ms)
     tau_fast = 3 (ms)
     kernel = 0
+    memory = 0 (ms)
     forward_on = 1e9 (ms)
     forward_off = 1e9 (ms)
     target_on = 1e9 (ms)
@@ -69,14 +76,32 @@ namespace {
 struct Projection {
     int n_pre{}, n_post{}, n_slots{};
     double *weights{}, *bias{}, *slot{}, *out{}, *forward_trace{}, *target_trace{};
+    double* rates{};                          // of the presynaptic cells, where these are sent instead of spikes
+    std::vector<double> sent;                 // the rates that `out` was made of
     std::vector<double> slow, fast, arrived;  // per slot and postsynaptic cell
+    std::vector<double> past;                 // `arrived` of the last `kept` steps, where the kernel is cut
     std::vector<int> count, fired;            // spikes of this step: per presynaptic cell, and which
     double decay_slow{}, decay_fast{}, gain_slow{}, gain_fast{};
+    long kept{}, oldest{};                      // steps that count, 0 for all; the row of `past` to forget next
+
+    // Takes out what grows older than the memory in this step, and remembers what arrived in it.
+    void forget() {
+        const double slow_left = std::pow(decay_slow, double(kept));
+        const double fast_left = std::pow(decay_fast, double(kept));
+        double* __restrict row = past.data() + size_t(oldest) * arrived.size();
+        for (size_t i = 0; i < arrived.size(); ++i) {
+            slow[i] -= slow_left * row[i];
+            fast[i] -= fast_left * row[i];
+            row[i] = arrived[i];
+        }
+        oldest = (oldest + 1) % kept;
+    }
 };
 
 // Mean of kappa over those steps of the window [first, last) that end after a spike that arrived in step `now`.
 double window_mean(const Projection& p, double tau_difference, long now, long first, long last) {
-    const long youngest = std::max(first - now, 0L) + 1, oldest = last - now;  // ages, in steps
+    const long youngest = std::max(first - now, 0L) + 1;  // ages, in steps
+    const long oldest = p.kept ? std::min(last - now, p.kept) : last - now;
     if (oldest < youngest) {
         return 0.;
     }
@@ -84,6 +109,32 @@ double window_mean(const Projection& p, double tau_difference, long now, long fi
         return (std::pow(decay, double(youngest)) - std::pow(decay, double(oldest + 1))) / (1. - decay);
     };
     return (ages(p.decay_slow) - ages(p.decay_fast)) / tau_difference / double(last - first);
+}
+
+// The drive as the weighted sum of rates; their averages over the windows are summed step by step.
+void weigh_rates(Projection& p, long now, long first, long last, long target_first, long target_last) {
+    const bool forward = now >= first && now < last, target = now >= target_first && now < target_last;
+    for (int pre = 0; pre < p.n_pre; ++pre) {
+        p.forward_trace[pre] += forward ? p.rates[pre] / double(last - first) : 0.;
+        p.target_trace[pre] += target ? p.rates[pre] / double(target_last - target_first) : 0.;
+    }
+    if (now > 0 && std::equal(p.sent.begin(), p.sent.end(), p.rates)) {
+        return;
+    }
+    std::copy_n(p.rates, p.n_pre, p.sent.begin());
+    const int n = p.n_post;
+    for (size_t i = 0; i < p.slow.size(); ++i) {
+        p.out[i] = p.bias[i % n] / p.n_slots;
+    }
+    for (int pre = 0; pre < p.n_pre; ++pre) {
+        if (const double rate = p.rates[pre]) {
+            const double* __restrict weight = p.weights + size_t(pre) * n;
+            double* __restrict out = p.out + size_t(p.slot[pre]) * n;
+            for (int i = 0; i < n; ++i) {
+                out[i] += rate * weight[i];
+            }
+        }
+    }
 }
 
 }  // namespace
@@ -113,6 +164,9 @@ VERBATIM
     p.fired.clear();
     std::fill_n(p.forward_trace, p.n_pre, 0.);
     std::fill_n(p.target_trace, p.n_pre, 0.);
+    p.kept = long(std::floor(memory / dt + 0.5));
+    p.oldest = 0;
+    p.past.assign(size_t(p.kept) * p.arrived.size(), 0.);
     p.decay_slow = exp(-dt / tau_slow);
     p.decay_fast = exp(-dt / tau_fast);
     if (kernel == 0.) {
@@ -133,10 +187,14 @@ BEFORE BREAKPOINT {
 VERBATIM
     Projection& p = *PROJECTION;
     const int n = p.n_post;
+    const long now = long(std::floor(t / dt));
+    auto step = [&](double time) { return long(std::floor(time / dt + 0.5)); };
+    if (p.rates) {
+        weigh_rates(p, now, step(forward_on), step(forward_off), step(target_on), step(target_off));
+        return;
+    }
     if (!p.fired.empty()) {
         const double tau_difference = tau_slow - tau_fast;
-        const long now = long(std::floor(t / dt));
-        auto step = [&](double time) { return long(std::floor(time / dt + 0.5)); };
         const double forward = window_mean(p, tau_difference, now, step(forward_on), step(forward_off));
         const double target = window_mean(p, tau_difference, now, step(target_on), step(target_off));
         std::sort(p.fired.begin(), p.fired.end());
@@ -152,6 +210,9 @@ VERBATIM
             p.count[pre] = 0;
         }
         p.fired.clear();
+    }
+    if (p.kept) {
+        p.forget();
     }
     const double share = 1. / p.n_slots;
     for (int k = 0; k < p.n_slots; ++k) {
@@ -198,6 +259,15 @@ VERBATIM
     p.arrived.assign(n_out, 0.);
     p.count.assign(p.n_pre, 0);
     p.fired.reserve(p.n_pre);
+ENDVERBATIM
+}
+
+: send_rates(rates): let the rates (1/ms) in this Vector drive the dendrites instead of spikes
+PROCEDURE send_rates() {
+VERBATIM
+    Projection& p = *PROJECTION;
+    p.rates = vector_vec(vector_arg(1));
+    p.sent.assign(p.n_pre, 0.);
 ENDVERBATIM
 }
 

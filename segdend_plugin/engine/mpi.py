@@ -63,7 +63,7 @@ class Ranks:
 
     def allgather(self, value: T) -> list[T]:
         """Return the values of all ranks, in rank order, on every rank."""
-        values: list[T] = self.pc.py_allgather(value)
+        values: list[T] = self.pc.py_allgather(value) if self.size > 1 else [value]
         return values
 
     def gather(self, value: T) -> list[T] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.population import Averages, Inputs, Population
 from segdend_plugin.engine.windows import announce
 from segdend_plugin.errors import DataError
+from segdend_plugin.rule import backprop
+from segdend_plugin.rule.feedback import FeedbackWeights, feedback_change
 from segdend_plugin.rule.phases import Schedule
+from segdend_plugin.rule.plateau import burst_difference, plateau_difference, plateau_leads
 from segdend_plugin.rule.random import Purpose
 from segdend_plugin.rule.targets import (
     hidden_delta,
@@ -21,7 +24,35 @@ from segdend_plugin.rule.targets import (
     output_scale,
     postsynaptic_change,
 )
+from segdend_plugin.rule.variant import Variant
 from segdend_plugin.types import Array
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What whole layers did in one training example, the same on every rank; hidden layers from the input on.
+
+    Attributes
+    ----------
+    output_delta, hidden_deltas, backprop_deltas
+        Errors of the output cells, the errors that hidden cells learn from, and exact ones.
+    averages
+        Window averages of every hidden layer and the output layer.
+    differences
+        Plateau differences alpha_t - alpha_f (or of bursts) of every hidden layer.
+    forward
+        Weights out of every hidden layer, shape (n_hidden, n_next), as they were in the example.
+    feedback
+        Weights onto the tufts of every hidden layer, shape (n_source, n_hidden), as they were in the example.
+    """
+
+    output_delta: Array
+    hidden_deltas: list[Array]
+    backprop_deltas: list[Array]
+    averages: list[Averages]
+    differences: list[Array]
+    forward: list[Array]
+    feedback: list[Array]
 
 
 @dataclass(frozen=True)
@@ -47,6 +78,8 @@ class Network:
         The layers, built and connected.
     seed
         Seed of the experiment.
+    variant
+        Form of the algorithm.
     """
 
     def __init__(
@@ -56,9 +89,13 @@ class Network:
         hidden: Sequence[Layer],
         output: Population,
         seed: int,
+        variant: Variant = Variant(),  # noqa: B008  frozen
     ) -> None:
         self.ranks, self.inputs, self.hidden, self.output = ranks, inputs, tuple(hidden), output
-        self.seed = seed
+        self.seed, self.variant = seed, variant
+        self._feedback = FeedbackWeights(
+            seed, [layer.gids for layer in hidden], len(output.gids), variant.feedback, variant.initial
+        )
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -69,6 +106,11 @@ class Network:
     def sizes(self) -> list[int]:
         """Number of cells in every layer, input first."""
         return [len(self.inputs.gids), *(len(layer.gids) for layer in self.layers)]
+
+    def feedback_sources(self, depth: int) -> list[int]:
+        """Return the cells that send feedback to hidden layer `depth`."""
+        above = depth + 1 if self.variant.feedback.route == "layerwise" else len(self.hidden)
+        return self.layers[above].gids
 
     def show(self, image: Array, schedule: Schedule, purpose: Purpose, example: int, label: int | None = None) -> None:
         """Run one trial from rest; it depends on weights, seed and example alone.
@@ -88,13 +130,16 @@ class Network:
 
         self.inputs.show(image)
         if label is not None:
-            self.output.teach(label)
+            self.output.teach(label, self.variant.cells_per_class)
+            self._spread_plateaus(example)
         announce(schedule, self.seed, purpose, example, teach=label is not None)
         h.dt = schedule.dt
         h.finitialize(self.output.scale.rest)
         self.ranks.pc.psolve(schedule.time(schedule.end))
 
-    def learn(self, schedule: Schedule, rates: Sequence[float], *, train_hidden: bool) -> Averages:
+    def learn(
+        self, schedule: Schedule, rates: Sequence[float], example: int, *, train_hidden: bool, observe: bool = False
+    ) -> tuple[Averages, Observation | None]:
         """Change the weights by what the last trial left in the windows (eqs 10 and 26).
 
         Parameters
@@ -103,30 +148,163 @@ class Network:
             Times of the trial.
         rates
             Learning rate of each hidden layer and of the output layer.
+        example
+            Number of the trial's example.
         train_hidden
             Whether hidden weights change, too; False freezes them, the usual control.
+        observe
+            Whether to collect what all layers did.
 
         Returns
         -------
         Averages
             Those of the local output cells.
+        Observation or None
+            What whole layers did.
         """
-        averages = self.output.averages(schedule)
-        if self.output.inbound is not None:
-            delta = output_delta(averages.target_rate, averages.forward_potential, self.output.somatic_gain)
-            self.output.inbound.learn(postsynaptic_change(delta, rates[-1], output_scale()))
-        if train_hidden:
-            for layer, rate in zip(self.hidden, rates, strict=False):
-                for population in layer.populations:
-                    self._learn_hidden(population, schedule, rate)
-        return averages
+        averages = {
+            population.name: population.averages(schedule) for layer in self.layers for population in layer.populations
+        }
+        mine = averages[self.output.name]
+        deltas = {
+            self.output.name: output_delta(mine.target_rate, mine.forward_potential, self.output.somatic_gain)
+        }
+        differences = {}
+        for population in self._hidden_populations():
+            seen = averages[population.name]
+            differences[population.name] = self._difference(population, seen, example)
+            deltas[population.name] = hidden_delta(
+                differences[population.name], seen.forward_potential, population.somatic_gain
+            )
+        observation = None
+        if observe or self.variant.hidden_error == "backprop":
+            exact, forward = self._backprop(averages, deltas[self.output.name])
+            if self.variant.hidden_error == "backprop":
+                deltas.update(self._local(exact))
+            if observe:
+                observation = self._observe(averages, deltas, differences, exact, forward)
+        scales = [*[hidden_scale()] * len(self.hidden), output_scale()]
+        for depth, (layer, rate, scale) in enumerate(zip(self.layers, rates, scales, strict=True)):
+            if depth < len(self.hidden) and not train_hidden:
+                continue
+            for population in layer.populations:
+                if population.inbound is not None:
+                    population.inbound.learn(postsynaptic_change(deltas[population.name], rate, scale))
+        self._learn_feedback(averages)
+        if self.variant.feedback.is_renewed:
+            self.renew_feedback(example + 1)
+        return mine, observation
 
-    def _learn_hidden(self, population: Population, schedule: Schedule, rate: float) -> None:
-        if population.inbound is None:
+    def renew_feedback(self, example: int) -> None:
+        """Set the feedback weights that the training example `example` meets; learned ones start anew."""
+        follows = self.variant.feedback.follows_weights
+        feedback = self._feedback.at(example, self._whole_forward() if follows else [])
+        for layer, matrix in zip(self.hidden, feedback, strict=True):
+            position = {gid: k for k, gid in enumerate(layer.gids)}
+            for population in layer.populations:
+                if population.feedback is not None:
+                    population.feedback.weights[:] = matrix[:, [position[gid] for gid in population.local_gids]]
+
+    def _hidden_populations(self) -> list[Population]:
+        return [population for layer in self.hidden for population in layer.populations]
+
+    def _spread_plateaus(self, example: int) -> None:
+        sd = self.variant.plateau_jitter
+        if sd == 0.0:
             return
-        seen = population.averages(schedule)
-        delta = hidden_delta(seen.forward_apical, seen.target_apical, seen.forward_potential, population.somatic_gain)
-        population.inbound.learn(postsynaptic_change(delta, rate, hidden_scale()))
+        for depth, layer in enumerate(self.hidden):
+            leads = plateau_leads(self.seed, depth, example, len(layer.gids), sd)
+            position = {gid: k for k, gid in enumerate(layer.gids)}
+            for population in layer.populations:
+                population.set_leads(leads[:, [position[gid] for gid in population.local_gids]])
+
+    def _difference(self, population: Population, seen: Averages, example: int) -> Array:
+        if self.variant.plateau == "average":
+            return plateau_difference(seen.forward_apical, seen.target_apical)
+        return burst_difference(
+            seen.forward_apical, seen.target_apical, self.seed, example, population.local_gids
+        )
+
+    def _learn_feedback(self, averages: dict[str, Averages]) -> None:
+        rate = self.variant.feedback.learning_rate
+        for population in self._hidden_populations() if rate else []:
+            if population.feedback is not None:
+                seen = averages[population.name]
+                change = feedback_change(seen.forward_potential, seen.forward_apical, rate)
+                population.feedback.learn(change, biases=False)
+
+    def _backprop(self, averages: dict[str, Averages], output: Array) -> tuple[list[Array], list[Array]]:
+        """Return the exact errors of whole hidden layers, and the weights out of these."""
+        forward = self._whole_forward()
+        somas = [self._whole(layer, {name: seen.forward_potential for name, seen in averages.items()})
+                 for layer in self.hidden]
+        gains = [
+            np.concatenate([np.full(len(p.gids), p.somatic_gain) for p in layer.populations]) for layer in self.hidden
+        ]
+        whole_output = self._whole(self.layers[-1], {self.output.name: output})
+        return backprop.hidden_deltas(forward, whole_output, somas, gains), forward
+
+    def _local(self, whole: Sequence[Array]) -> dict[str, Array]:
+        """Return the part of whole hidden layers that belongs to the local cells of each population."""
+        result = {}
+        for layer, values in zip(self.hidden, whole, strict=True):
+            position = {gid: k for k, gid in enumerate(layer.gids)}
+            for population in layer.populations:
+                result[population.name] = values[[position[gid] for gid in population.local_gids]]
+        return result
+
+    def _whole(self, layer: Layer, values: dict[str, Array]) -> Array:
+        """Return values of all cells of a layer, in its order, from those of the local cells; last axis: cells."""
+        parts = self.ranks.allgather(
+            [(population.local_gids, values[population.name]) for population in layer.populations]
+        )
+        pieces = [piece for part in parts for piece in part if len(piece[0])]
+        gids = np.concatenate([piece[0] for piece in pieces])
+        order = np.empty(len(gids), dtype=int)
+        position = {gid: k for k, gid in enumerate(layer.gids)}
+        order[[position[gid] for gid in gids.tolist()]] = np.arange(len(gids))
+        return np.concatenate([piece[1] for piece in pieces], axis=-1)[..., order]
+
+    def _whole_forward(self) -> list[Array]:
+        """Return the weights out of every hidden layer, shape (n_hidden, n_next)."""
+        result = []
+        for layer in self.layers[1:]:
+            inbound = {p.name: p.inbound.weights if p.inbound is not None else np.empty(0) for p in layer.populations}
+            result.append(self._whole(layer, inbound))
+        return result
+
+    def _observe(
+        self,
+        averages: dict[str, Averages],
+        deltas: dict[str, Array],
+        differences: dict[str, Array],
+        exact: list[Array],
+        forward: list[Array],
+    ) -> Observation:
+        whole = []
+        for layer in self.layers:
+            names = [population.name for population in layer.populations]
+            columns = [
+                self._whole(layer, {name: getattr(averages[name], field.name) for name in names})
+                for field in fields(Averages)
+            ]
+            whole.append(Averages(*columns))
+        feedback = [
+            self._whole(
+                layer,
+                {p.name: p.feedback.weights if p.feedback is not None else np.empty(0) for p in layer.populations},
+            )
+            for layer in self.hidden
+        ]
+        return Observation(
+            self._whole(self.layers[-1], deltas),
+            [self._whole(layer, deltas) for layer in self.hidden],
+            exact,
+            whole,
+            [self._whole(layer, differences) for layer in self.hidden],
+            forward,
+            feedback,
+        )
 
     def gather_weights(self) -> dict[str, tuple[Array, Array]] | None:
         """Collect all weights and biases on rank 0, in the order of gids.

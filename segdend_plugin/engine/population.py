@@ -10,10 +10,11 @@ import numpy as np
 from segdend_plugin.cells.calibration import Calibration, Scale, calibrate
 from segdend_plugin.cells.sites import most_distal_tips, spread_by_length
 from segdend_plugin.engine.mpi import Ranks
-from segdend_plugin.engine.projection import Projection
+from segdend_plugin.engine.projection import RATE_SOURCE, Projection
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.random import Purpose, stream
-from segdend_plugin.types import Array, HocObject, Section, Segment
+from segdend_plugin.rule.targets import RATE_MAX
+from segdend_plugin.types import Array, HocObject, Integers, Section, Segment
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,17 @@ class Inputs:
         for gid, cell in cells:
             cell.id = gid
 
+        self._rates: list[Array] = []
+
+    def send_rates(self, projection: Projection) -> None:
+        """Let a projection be driven by the rates of all inputs, which every rank knows."""
+        self._rates.append(projection.send_rates())
+
     def show(self, image: Array) -> None:
         """Set the level of every input; `image` has shape (n_input,), values between 0 and 1."""
         self._levels.write(image[self._pixels])
+        for rates in self._rates:
+            rates[:] = RATE_MAX * image
 
 
 @dataclass(frozen=True)
@@ -149,12 +158,18 @@ class Population:
         self._somas = [self._spiking_soma(cell) for cell in self.cells]
         self._soma_sums = [Probe(self._somas, name) for name in ("forward_potential", "forward_rate", "target_rate")]
         self._tuft_sums: list[Probe] = []
+        self._leads: list[Probe] = []
         self._tuft_sites = 1
         self._teachers: Probe | None = None
 
     def spike_sources(self) -> list[tuple[int, HocObject]]:
         """Return gid and spiking mechanism of every local cell."""
         return list(zip(self.local_gids, self._somas, strict=True))
+
+    def offer_rates(self, pc: HocObject) -> None:
+        """Let other cells read the rates of the local ones."""
+        for cell, soma in zip(self.cells, self._somas, strict=True):
+            pc.source_var(soma._ref_rate, RATE_SOURCE + cell.gid, sec=cell.soma.sec)
 
     def calibrate(self, ranks: Ranks, n_tuft: int) -> None:
         """Measure the first cell of the population; every rank must call this.
@@ -225,6 +240,7 @@ class Population:
                     probes.append(probe)
             self._mechanisms += probes
         self._tuft_sums = [Probe(probes, name) for name in ("forward_apical", "target_apical")]
+        self._leads = [Probe(probes, name) for name in ("forward_lead", "target_lead")]
 
     def add_teachers(self) -> None:
         """Give every local cell a teaching current (lumped output cells)."""
@@ -236,10 +252,16 @@ class Population:
         self._mechanisms += teachers
         self._teachers = Probe(teachers, "correct")
 
-    def teach(self, label: int) -> None:
-        """Choose the cell that the teacher excites: the one at position `label` of the population."""
+    def teach(self, label: int, cells_per_class: int = 1) -> None:
+        """Choose the cells that the teacher excites: class `label`, the classes one after the other."""
         if self._teachers is not None:
-            self._teachers.write(np.array([float(gid == self.gids[label]) for gid in self.local_gids]))
+            correct = self.gids[label * cells_per_class : (label + 1) * cells_per_class]
+            self._teachers.write(np.array([float(gid in correct) for gid in self.local_gids]))
+
+    def set_leads(self, leads: Integers) -> None:
+        """Set by how many milliseconds the plateaus of the local cells precede the ends of phases, shape (2, n)."""
+        for probe, lead in zip(self._leads, leads, strict=False):
+            probe.write(np.repeat(lead, self._tuft_sites).astype(float))
 
     def averages(self, schedule: Schedule) -> Averages:
         """Return the window averages of the trial that has just run."""

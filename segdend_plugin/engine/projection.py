@@ -17,6 +17,10 @@ class Kernel(IntEnum):
     CURRENT = 1  # an exponential current, which a membrane of 10 ms turns into kappa
 
 
+RATE_SOURCE = 2_000_000_000
+"""Offset of the identities under which cells offer their rates, beyond those that NetPyNE gives gap junctions."""
+
+
 class Projection:
     """All synapses from one layer onto the cells of another layer that live on this rank.
 
@@ -33,15 +37,20 @@ class Projection:
         Places per postsynaptic cell.
     kernel
         Filter of the drive.
+    memory
+        Age (ms) at which the kernel of a lumped dendrite is cut off, 0 for never.
     """
 
-    def __init__(self, weights: Array, biases: Array, slots: Integers, n_slots: int, kernel: Kernel) -> None:
+    def __init__(
+        self, weights: Array, biases: Array, slots: Integers, n_slots: int, kernel: Kernel, memory: float = 0.0
+    ) -> None:
         from neuron import h
 
         self.n_pre, self.n_post = weights.shape
         self._section = h.Section(name="segdend_projection")
         self._mechanism: HocObject = h.SegDendProjection(self._section(0.5))
         self._mechanism.kernel = int(kernel)
+        self._mechanism.memory = memory
         self._weights = h.Vector(weights.size)
         self._biases = h.Vector(self.n_post)
         self._slots = h.Vector(np.asarray(slots, dtype=float))
@@ -70,12 +79,34 @@ class Projection:
             netcon.delay = delay
             self._netcons.append(netcon)
 
+    def send_rates(self) -> Array:
+        """Be driven by rates instead of spikes, and return the view to write those of constant sources to.
+
+        Returns
+        -------
+        Array
+            Rates of the presynaptic cells (1/ms), shape (n_pre,).
+        """
+        from neuron import h
+
+        self._rates = h.Vector(self.n_pre)
+        self._mechanism.send_rates(self._rates)
+        self.rates: Array = self._rates.as_numpy()
+        return self.rates
+
+    def connect_rates(self, pc: HocObject, gids: Sequence[int]) -> None:
+        """Take the rates that the cells `gids` (in presynaptic order) offer; they arrive as late as spikes would."""
+        self.send_rates()
+        for index, gid in enumerate(gids):
+            pc.target_var(self._mechanism, self._rates._ref_x[index], RATE_SOURCE + gid)
+
     def drive(self, post: int, slot: int = 0) -> HocObject:
         """Return a reference to the drive of one place of one local postsynaptic cell."""
         return self._out._ref_x[slot * self.n_post + post]
 
-    def learn(self, change: Array) -> None:
+    def learn(self, change: Array, *, biases: bool = True) -> None:
         """Add ``outer(forward_trace, change)`` to the weights and `change` to the biases, in place."""
         self._change_view[:] = change
         self._mechanism.learn(self._change)
-        self.biases += change
+        if biases:
+            self.biases += change

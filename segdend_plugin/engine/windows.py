@@ -37,4 +37,5 @@ def announce(schedule: Schedule, seed: int, purpose: Purpose, example: int, *, t
     for name in _RANDOM:
         setattr(h, f"key_{name}", seed * KEYS_PER_SEED + int(purpose))
         setattr(h, f"example_{name}", example)
+    h.until_SegDendInput = schedule.time(schedule.end)
     h.onset_SegDendTeacher = schedule.time(schedule.forward_end) if teach else NEVER

@@ -49,6 +49,7 @@ def sim_config(experiment: Experiment) -> Any:
     config.progressBar = 0
     config.recordTraces = {}
     config.recordStim = False
+    config.recordCellsSpikes = []
     return config
 
 

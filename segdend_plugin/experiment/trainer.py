@@ -138,8 +138,8 @@ class Trainer:
             label = int(self.dataset.train.labels[index])
             schedule = self._schedule(example)
             self.network.show(self.dataset.train.rates[index], schedule, Purpose.TRAINING_SPIKES, example, label)
-            averages = self.network.learn(
-                schedule, self._rates(example), train_hidden=self.experiment.rule.train_hidden
+            averages, _ = self.network.learn(
+                schedule, self._rates(example), example, train_hidden=self.experiment.rule.train_hidden
             )
             seen.append(averages.forward_potential)
             labels.append(label)

@@ -18,6 +18,7 @@ import io
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from segdend_plugin.cells.calibration import Scale
@@ -25,12 +26,12 @@ from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.network import Layer, Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
 from segdend_plugin.errors import ConfigError, SegDendError
+from segdend_plugin.rule.variant import Route, Variant
 from segdend_plugin.types import HocObject, Section
 
 MECHANISM = "SegDendProjection"
 INPUT = "SegDendInput"
 LUMPED = "SegDendLumped"
-NEVER_REACHED = 1e9  # mV
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,13 @@ class ProjectionRule:
 
 
 def create(
-    net_params: Any, sim_config: Any, *, seed: int, somatic_gain: float = 0.6 / 0.7, unit: float = 1.0
+    net_params: Any,
+    sim_config: Any,
+    *,
+    seed: int,
+    somatic_gain: float = 0.6 / 0.7,
+    unit: float = 1.0,
+    variant: Variant = Variant(),  # noqa: B008  frozen
 ) -> Network:
     """Build a network as ``netpyne.sim.create`` does, with dense plastic projections.
 
@@ -61,6 +68,8 @@ def create(
         Steady somatic potential for unit basal drive, to which cable cells are calibrated (k_b).
     unit
         Millivolts that the rule calls 1.
+    variant
+        Form of the algorithm.
 
     Returns
     -------
@@ -85,7 +94,7 @@ def create(
         rules = _take_rules(sim.net.params.connParams, sim_config.dt)
         sim.net.createPops()
         sim.net.createCells()
-        builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit))
+        builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit), variant)
         network = builder.build(sim.net.connectCells)
         sim.net.addStims()
         sim.setupRecording()
@@ -164,11 +173,21 @@ class _Builder:
     """Turns NetPyNE's populations and our rules into a Network of this rank."""
 
     def __init__(
-        self, sim: Any, ranks: mpi.Ranks, rules: list[ProjectionRule], seed: int, somatic_gain: float, scale: Scale
+        self,
+        sim: Any,
+        ranks: mpi.Ranks,
+        rules: list[ProjectionRule],
+        seed: int,
+        somatic_gain: float,
+        scale: Scale,
+        variant: Variant,
     ) -> None:
         self.sim, self.ranks, self.seed, self.somatic_gain, self.scale = sim, ranks, seed, somatic_gain, scale
+        self.variant = variant
         self.forward = _chain([rule for rule in rules if rule.role == "feedforward"])
-        self.back = _feedback(self.forward, [rule for rule in rules if rule.role == "feedback"])
+        self.back = _feedback(
+            self.forward, [rule for rule in rules if rule.role == "feedback"], variant.feedback.route
+        )
         unknown = [name for rule in rules for name in (*rule.pre, *rule.post) if name not in sim.net.pops]
         if unknown:
             raise ConfigError(f"popParams: there is no population {unknown[0]!r} that connParams name: add it.")
@@ -181,14 +200,31 @@ class _Builder:
 
     def build(self, connect_others: Any) -> Network:
         """Create populations, let NetPyNE connect the rest, then create our projections."""
+        self._give_up_thresholds()
         inputs = self._inputs()
         layers = [self._layer(rule) for rule in self.forward]
         if len(layers[-1].populations) != 1 or not layers[-1].populations[0].name:
             raise ConfigError(f"connParams[{self.forward[-1].label!r}]: make the output layer of one population.")
         connect_others()
-        network = Network(self.ranks, inputs, layers[:-1], layers[-1].populations[0], self.seed)
+        network = Network(self.ranks, inputs, layers[:-1], layers[-1].populations[0], self.seed, self.variant)
         wiring.connect(network, [self._wiring(rule) for rule in self.forward])
         return network
+
+    def _give_up_thresholds(self) -> None:
+        """Remove NetPyNE's threshold detectors from our layers, whose escape-rate somas send the spikes.
+
+        A detector costs a test per cell and step, and goes away only when all gids are given up and claimed anew.
+        """
+        pc, ours = self.ranks.pc, {name for rule in self.forward for name in rule.post}
+        places = dict(self.sim.net.gid2lid)
+        pc.gid_clear()
+        for name, cells in self.local.items():
+            for cell in cells:
+                if name in ours:
+                    pc.set_gid2node(cell.gid, self.ranks.rank)
+                else:
+                    cell.associateGid()
+        self.sim.net.gid2lid = places
 
     def _inputs(self) -> Inputs:
         pre = self.forward[0].pre
@@ -208,7 +244,7 @@ class _Builder:
                 name, kind, self.gids[name], handles, self.scale, somatic_gain_of(handles, self.somatic_gain)
             )
             population.calibrate(self.ranks, back.sites if back is not None else 0)
-            self._spike_by(population)
+            wiring.spike_by(self.ranks.pc, population)
             populations.append(population)
         return Layer(tuple(populations))
 
@@ -220,11 +256,6 @@ class _Builder:
         tuft = _region(cell, back.region) if back is not None else []
         return CellHandle(cell.gid, soma["hObj"](0.5), _region(cell, rule.region), tuft)
 
-    def _spike_by(self, population: Population) -> None:
-        """Silence NetPyNE's threshold detectors: the escape-rate somas send the spikes of these gids."""
-        for gid in population.local_gids:
-            self.ranks.pc.threshold(gid, NEVER_REACHED)
-        wiring.spike_by(self.ranks.pc, population)
 
     def _wiring(self, rule: ProjectionRule) -> wiring.Wiring:
         back = self.back.get(rule.post)
@@ -248,14 +279,20 @@ def _chain(rules: list[ProjectionRule]) -> list[ProjectionRule]:
     return chain
 
 
-def _feedback(chain: list[ProjectionRule], rules: list[ProjectionRule]) -> dict[tuple[str, ...], ProjectionRule]:
+def _feedback(
+    chain: list[ProjectionRule], rules: list[ProjectionRule], route: Route
+) -> dict[tuple[str, ...], ProjectionRule]:
     """Return the feedback rule of each hidden layer, by its populations."""
     hidden = [rule.post for rule in chain[:-1]]
+    sources = {
+        rule.post: above.post if route == "layerwise" else chain[-1].post for rule, above in pairwise(chain)
+    }
     for rule in rules:
-        if rule.post not in hidden or rule.pre != chain[-1].post:
+        if rule.post not in sources or rule.pre != sources[rule.post]:
             raise ConfigError(
-                f"connParams[{rule.label!r}]: feedback goes from the output {list(chain[-1].post)} to one of the "
-                f"hidden layers {[list(post) for post in hidden]}, in that order: mend the conditions."
+                f"connParams[{rule.label!r}]: {route} feedback goes from "
+                f"{list(sources.get(rule.post, chain[-1].post))} to one of the hidden layers "
+                f"{[list(post) for post in hidden]}, in that order: mend the conditions."
             )
     by_layer = {rule.post: rule for rule in rules}
     without = [post for post in hidden if post not in by_layer]

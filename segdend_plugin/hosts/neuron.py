@@ -9,6 +9,7 @@ from segdend_plugin.cells.calibration import Scale
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.network import Layer, Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
+from segdend_plugin.rule.variant import Variant
 from segdend_plugin.types import HocObject
 
 
@@ -40,6 +41,7 @@ def create(
     dt: float = 1.0,
     scale: Scale = Scale(),  # noqa: B008  frozen
     somatic_gain: float = 0.6 / 0.7,
+    variant: Variant = Variant(),  # noqa: B008  frozen
 ) -> Network:
     """Connect cells that exist already; gids are registered here.
 
@@ -59,6 +61,8 @@ def create(
         Meaning of the rule's units; trials start at its `rest`.
     somatic_gain
         Steady somatic potential for unit basal drive of cable cells, k_b.
+    variant
+        Form of the algorithm.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def create(
         population.calibrate(ranks, layer.wiring.tuft_sites if depth < len(layers) - 1 else 0)
         populations.append(population)
     hidden = [Layer((population,)) for population in populations[:-1]]
-    network = Network(ranks, Inputs(inputs, input_cells), hidden, populations[-1], seed)
+    network = Network(ranks, Inputs(inputs, input_cells), hidden, populations[-1], seed, variant)
     wiring.connect(network, [_usable(layer.wiring, dt) for layer in layers])
     ranks.pc.set_maxstep(10)
     return network

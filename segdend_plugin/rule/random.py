@@ -19,6 +19,11 @@ class Purpose(IntEnum):
     TRAINING_SPIKES = 7
     TEST_SPIKES = 8
     SPLIT = 9
+    FEEDBACK_MASK = 10
+    FEEDBACK_NOISE = 11
+    PLATEAUS = 12
+    BURSTS = 13
+    SHUFFLE = 14
 
 
 def stream(seed: int, purpose: Purpose, *identity: int) -> np.random.Generator:

@@ -8,7 +8,7 @@ postsynaptic cell needs only its own numbers.
 
 from __future__ import annotations
 
-from segdend_plugin.rule.plateau import plateau, sigma, sigma_slope
+from segdend_plugin.rule.plateau import sigma, sigma_slope
 from segdend_plugin.types import Array
 
 RATE_MAX = 0.2
@@ -25,15 +25,13 @@ def output_scale(rate_max: float = RATE_MAX) -> float:
     return 20.0 / rate_max**2
 
 
-def hidden_delta(
-    forward_apical: Array, target_apical: Array, forward_soma: Array, gain: float, rate_max: float = RATE_MAX
-) -> Array:
+def hidden_delta(difference: Array, forward_soma: Array, gain: float, rate_max: float = RATE_MAX) -> Array:
     """Return the error of hidden cells, delta0 = -k_b phi_max (alpha_t - alpha_f) sigma'(V) (eqs 9, 30-32).
 
     Parameters
     ----------
-    forward_apical, target_apical
-        Windowed apical averages of the two phases, shape (n,).
+    difference
+        alpha_t - alpha_f of each cell, shape (n,), as :mod:`~segdend_plugin.rule.plateau` gives it.
     forward_soma
         Windowed somatic average of the forward phase, shape (n,).
     gain
@@ -46,7 +44,6 @@ def hidden_delta(
     Array
         delta0, shape (n,), in 1/ms.
     """
-    difference = plateau(target_apical) - plateau(forward_apical)
     return -gain * rate_max * difference * sigma_slope(forward_soma)
 
 

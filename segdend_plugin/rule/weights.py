@@ -10,12 +10,15 @@ from math import sqrt
 import numpy as np
 
 from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.rule.variant import Initial
 from segdend_plugin.types import Array
 
 V_MEAN = 3.0  # wanted mean and standard deviation of the dendritic potential
 V_SD = 3.0
 BIAS_MEAN = 0.8
 BIAS_SD = 0.001
+RELEASED_SD = 2.0
+"""The released code's last commit draws from -1..1 what its factor meant for -0.5..0.5: the spread is doubled."""
 SLOPE = 0.05  # nu: slope of the rate (1/ms) at potential 0, phi_max/4
 
 
@@ -32,8 +35,19 @@ def weight_statistics(n_pre: int) -> tuple[float, float]:
     return mean, sqrt(square - mean**2)
 
 
-def feedforward(seed: int, gids: list[int], n_pre: int) -> tuple[Array, Array]:
+def feedforward(seed: int, gids: list[int], n_pre: int, initial: Initial = "paper") -> tuple[Array, Array]:
     """Return initial weights and biases of the cells `gids`.
+
+    Parameters
+    ----------
+    seed
+        Seed of the experiment.
+    gids
+        Postsynaptic cells.
+    n_pre
+        Presynaptic cells of each.
+    initial
+        ``"paper"``, or ``"released_code"`` with all standard deviations doubled.
 
     Returns
     -------
@@ -43,49 +57,17 @@ def feedforward(seed: int, gids: list[int], n_pre: int) -> tuple[Array, Array]:
         Shape (len(gids),), uniform around 0.8 with standard deviation 0.001.
     """
     mean, sd = weight_statistics(n_pre)
+    spread = RELEASED_SD if initial == "released_code" else 1.0
     weights = np.empty((n_pre, len(gids)))
     biases = np.empty(len(gids))
     for i, gid in enumerate(gids):
         draw = stream(seed, Purpose.FEEDFORWARD, gid)
-        weights[:, i] = _uniform(draw, mean, sd, n_pre)
-        biases[i] = _uniform(draw, BIAS_MEAN, BIAS_SD, 1)[0]
+        weights[:, i] = uniform(draw, mean, spread * sd, n_pre)
+        biases[i] = uniform(draw, BIAS_MEAN, spread * BIAS_SD, 1)[0]
     return weights, biases
 
 
-def feedback(seed: int, layers: list[list[int]], n_output: int) -> list[Array]:
-    """Return the fixed feedback weights from the output layer to every hidden layer.
-
-    The last hidden layer has zero-mean uniform weights with the standard deviation that
-    :func:`weight_statistics` gives for its own size; an earlier layer has a zero-mean random matrix of
-    that kind times the feedback of the layer above it, as the authors' code had it when the figures
-    were made.
-
-    Parameters
-    ----------
-    seed
-        Seed of the experiment.
-    layers
-        The gids of each hidden layer, from the input on, whole layers in order.
-    n_output
-        Number of output cells.
-
-    Returns
-    -------
-    list of Array
-        One array of shape (n_output, n_hidden) per hidden layer.
-    """
-    result: list[Array] = []
-    above: Array | None = None
-    for gids in reversed(layers):
-        _, sd = weight_statistics(len(gids))
-        n_next = n_output if above is None else len(above)
-        rows = np.array([_uniform(stream(seed, Purpose.FEEDBACK, gid), 0.0, sd, n_next) for gid in gids])
-        # without BLAS, whose sums may depend on the machine of a rank
-        above = rows if above is None else np.einsum("ij,jk->ik", rows, above)
-        result.insert(0, np.ascontiguousarray(above.T))
-    return result
-
-
-def _uniform(draw: np.random.Generator, mean: float, sd: float, size: int) -> Array:
+def uniform(draw: np.random.Generator, mean: float, sd: float, size: int) -> Array:
+    """Return uniform numbers with a mean and a standard deviation, shape (size,)."""
     half_width = sqrt(3.0) * sd
     return draw.uniform(mean - half_width, mean + half_width, size)
