@@ -166,9 +166,7 @@ class Network:
             population.name: population.averages(schedule) for layer in self.layers for population in layer.populations
         }
         mine = averages[self.output.name]
-        deltas = {
-            self.output.name: output_delta(mine.target_rate, mine.forward_potential, self.output.somatic_gain)
-        }
+        deltas = {self.output.name: output_delta(mine.target_rate, mine.forward_potential, self.output.somatic_gain)}
         differences = {}
         for population in self._hidden_populations():
             seen = averages[population.name]
@@ -221,9 +219,7 @@ class Network:
     def _difference(self, population: Population, seen: Averages, example: int) -> Array:
         if self.variant.plateau == "average":
             return plateau_difference(seen.forward_apical, seen.target_apical)
-        return burst_difference(
-            seen.forward_apical, seen.target_apical, self.seed, example, population.local_gids
-        )
+        return burst_difference(seen.forward_apical, seen.target_apical, self.seed, example, population.local_gids)
 
     def _learn_feedback(self, averages: dict[str, Averages]) -> None:
         rate = self.variant.feedback.learning_rate
@@ -236,8 +232,10 @@ class Network:
     def _backprop(self, averages: dict[str, Averages], output: Array) -> tuple[list[Array], list[Array]]:
         """Return the exact errors of whole hidden layers, and the weights out of these."""
         forward = self._whole_forward()
-        somas = [self._whole(layer, {name: seen.forward_potential for name, seen in averages.items()})
-                 for layer in self.hidden]
+        somas = [
+            self._whole(layer, {name: seen.forward_potential for name, seen in averages.items()})
+            for layer in self.hidden
+        ]
         gains = [
             np.concatenate([np.full(len(p.gids), p.somatic_gain) for p in layer.populations]) for layer in self.hidden
         ]

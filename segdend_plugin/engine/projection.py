@@ -98,7 +98,7 @@ class Projection:
         """Take the rates that the cells `gids` (in presynaptic order) offer; they arrive as late as spikes would."""
         self.send_rates()
         for index, gid in enumerate(gids):
-            pc.target_var(self._mechanism, self._rates._ref_x[index], RATE_SOURCE + gid)
+            pc.target_var(self._rates._ref_x[index], RATE_SOURCE + gid, sec=self._section)
 
     def drive(self, post: int, slot: int = 0) -> HocObject:
         """Return a reference to the drive of one place of one local postsynaptic cell."""

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
+from segdend_plugin.rule.variant import Feedback, Initial, Route, Signal, Variant
 
 LUMPED = "three_compartment"
 DIGITS_EPOCHS = 6
@@ -34,7 +35,10 @@ class Layers(_Part):
     """The sizes of the network."""
 
     hidden: tuple[HiddenLayer, ...] = Field((HiddenLayer(size=50),), description="hidden layers, [] for none")
-    output: int | None = Field(None, gt=0, description="output cells; by default one per class")
+    output: int | None = Field(
+        None, gt=0, description="classes that the output tells apart; by default those of the data"
+    )
+    cells_per_class: int = Field(1, gt=0, description="output cells per class; their mean potential decides")
 
     @field_validator("hidden", mode="before")
     @classmethod
@@ -75,6 +79,38 @@ class Rule(_Part):
     final_rate: float = Field(
         0.1, ge=0, le=1, description="learning rate falls linearly to this fraction; 1 keeps it, as in the paper"
     )
+
+    initial_weights: Initial = Field("paper", description="paper, or released_code: all initial weights twice as wide")
+    psp_memory: float = Field(
+        0.0,
+        ge=0,
+        description="age in ms at which a postsynaptic potential is cut off, 0 never; 10 in the released code",
+    )
+    plateau: Literal["average", "bursts"] = Field(
+        "average", description="sigmoid of the average apical potential, or Poisson bursts with that mean (eqs 36-37)"
+    )
+    plateau_jitter: float = Field(
+        0.0, ge=0, description="SD in ms by which plateaus precede the end of a phase; 3 in Fig 6 - figure supplement 1"
+    )
+    hidden_error: Literal["plateau", "backprop"] = Field(
+        "plateau", description="difference of plateaus, or exact backpropagation as a reference"
+    )
+    feedforward: Signal = Field("spikes", description="what cells send upwards: spikes, or rates (released code)")
+
+
+class FeedbackPart(_Part):
+    """The way back to the tufts."""
+
+    weights: Literal["random", "symmetric", "sign_concordant"] = Field(
+        "random", description="fixed; transposed forward weights (Fig 8D); random with their signs (Liao et al. 2016)"
+    )
+    route: Route = Field("broadcast", description="from the output, or layerwise from the layer above (released code)")
+    fraction: float = Field(1.0, gt=0, le=1, description="fraction of feedback weights kept; 0.2 in Fig 8B")
+    scale: float = Field(1.0, gt=0, description="factor of the kept weights; 5 in Fig 8B")
+    noise: float = Field(0.0, ge=0, description="SD of noise on feedback weights; 0.05 in Fig 8D")
+    noise_redrawn: bool = Field(True, description="noise anew for every example (released code), or drawn once")
+    learning_rate: float = Field(0.0, ge=0, description="of the feedback weights, 0 for fixed (released code)")
+    signal: Signal = Field("spikes", description="what the source sends back: spikes, or rates (Fig 7A)")
 
 
 class Phases(_Part):
@@ -131,6 +167,7 @@ class Experiment(_Part):
     data: Data = Data()
     training: Training = Training()
     rule: Rule = Rule()
+    feedback: FeedbackPart = FeedbackPart()
     phases: Phases = Phases()
     lumped: Lumped = Lumped()
     cable: Cable = Cable()
@@ -145,6 +182,11 @@ class Experiment(_Part):
                 raise ValueError(f"{where}={mixture}: give every cell a fraction greater than 0")
             if abs(sum(mixture.values()) - 1.0) > 1e-6:
                 raise ValueError(f"{where}: the fractions add up to {sum(mixture.values()):g}: make them add up to 1")
+        if self.feedback.learning_rate and (self.feedback.weights != "random" or self.feedback.noise):
+            raise ValueError(
+                f"feedback.learning_rate={self.feedback.learning_rate:g} needs random feedback without noise: "
+                "set feedback.weights=random and feedback.noise=0"
+            )
         rates, wanted = self.rule.learning_rates, len(self.layers.hidden) + 1
         if rates == "published" and wanted - 1 not in PUBLISHED:
             raise ValueError(
@@ -178,6 +220,24 @@ class Experiment(_Part):
         if given == "published":
             return PUBLISHED[len(self.layers.hidden)]
         return given or learning_rates([n_input, *(layer.size for layer in self.layers.hidden), n_output])
+
+    def variant(self) -> Variant:
+        """Return the form of the algorithm."""
+        rule = self.rule
+        return Variant(
+            initial=rule.initial_weights,
+            memory=rule.psp_memory,
+            feedforward=rule.feedforward,
+            feedback=Feedback(**self.feedback.model_dump()),
+            plateau=rule.plateau,
+            plateau_jitter=rule.plateau_jitter,
+            hidden_error=rule.hidden_error,
+            cells_per_class=self.layers.cells_per_class,
+        )
+
+    def output_cells(self, classes: int) -> int:
+        """Return the number of output cells for data with so many classes."""
+        return (self.layers.output or classes) * self.layers.cells_per_class
 
     def hidden_cells(self) -> str | list[dict[str, float]] | None:
         """Return the one cell of all hidden layers, or else the mixture in each; None without hidden layers."""

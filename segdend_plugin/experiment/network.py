@@ -35,6 +35,7 @@ def build(experiment: Experiment, n_input: int, n_output: int) -> Network:
         seed=experiment.seed,
         somatic_gain=experiment.cable.somatic_gain,
         unit=experiment.cable.unit,
+        variant=experiment.variant(),
     )
 
 
@@ -63,6 +64,7 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
     params.cellParams["output"] = _three_compartment(experiment, g_apical=0.0)
     made = {LUMPED: LUMPED, "output": "output"}  # label -> cell
     pre: list[str] = ["input"]
+    posts: list[list[str]] = []
     for depth, layer in enumerate(experiment.layers.hidden):
         post = []
         for cell, count in shares(experiment.mixture(depth), layer.size).items():
@@ -76,10 +78,14 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
         params.connParams[f"{depth}->hidden{depth + 1}"] = _rule(
             experiment, pre, post, "basal", "feedforward", experiment.cable.basal_sites
         )
-        params.connParams[f"output->hidden{depth + 1}"] = _rule(
-            experiment, ["output"], post, "tuft", "feedback", experiment.cable.tuft_sites
-        )
+        posts.append(post)
         pre = post
+    layerwise = experiment.feedback.route == "layerwise"
+    for depth, post in enumerate(posts):
+        source = posts[depth + 1] if layerwise and depth + 1 < len(posts) else ["output"]
+        params.connParams[f"{source[0]}->hidden{depth + 1}"] = _rule(
+            experiment, source, post, "tuft", "feedback", experiment.cable.tuft_sites
+        )
     params.popParams["output"] = {"cellType": "output", "numCells": n_output}
     params.connParams["->output"] = _rule(experiment, pre, ["output"], "soma", "feedforward", 1)
     return params

@@ -140,7 +140,7 @@ def _build(experiment: Experiment, dataset: Dataset) -> tuple[Network, float]:
 
     mechanisms.load()
     start = time.perf_counter()
-    built = network.build(experiment, dataset.train.rates.shape[1], experiment.layers.output or dataset.classes)
+    built = network.build(experiment, dataset.train.rates.shape[1], experiment.output_cells(dataset.classes))
     return built, time.perf_counter() - start
 
 

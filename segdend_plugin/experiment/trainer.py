@@ -182,10 +182,11 @@ class Trainer:
         parts = self.network.ranks.allgather((output.local_gids, np.array(seen)))
         gids = np.concatenate([np.array(part[0], dtype=int) for part in parts])
         potentials = np.concatenate([part[1] for part in parts], axis=1)[:, np.argsort(gids)]
+        potentials = potentials.reshape(len(labels), -1, self.experiment.layers.cells_per_class)
         if not np.isfinite(potentials).all():
-            cell = np.argwhere(~np.isfinite(potentials))[0, 1]
+            cell = int(np.argwhere(~np.isfinite(potentials.reshape(len(labels), -1)))[0, 1])
             raise SegDendError(
                 f"rule.learning_rates={list(self.rates)}: the potential of output cell "
                 f"{cell} (gid {output.gids[cell]}) is no longer finite: lower the learning rates."
             )
-        return int(np.sum(potentials.argmax(axis=1) != labels))
+        return int(np.sum(potentials.mean(axis=2).argmax(axis=1) != labels))

@@ -185,9 +185,7 @@ class _Builder:
         self.sim, self.ranks, self.seed, self.somatic_gain, self.scale = sim, ranks, seed, somatic_gain, scale
         self.variant = variant
         self.forward = _chain([rule for rule in rules if rule.role == "feedforward"])
-        self.back = _feedback(
-            self.forward, [rule for rule in rules if rule.role == "feedback"], variant.feedback.route
-        )
+        self.back = _feedback(self.forward, [rule for rule in rules if rule.role == "feedback"], variant.feedback.route)
         unknown = [name for rule in rules for name in (*rule.pre, *rule.post) if name not in sim.net.pops]
         if unknown:
             raise ConfigError(f"popParams: there is no population {unknown[0]!r} that connParams name: add it.")
@@ -256,7 +254,6 @@ class _Builder:
         tuft = _region(cell, back.region) if back is not None else []
         return CellHandle(cell.gid, soma["hObj"](0.5), _region(cell, rule.region), tuft)
 
-
     def _wiring(self, rule: ProjectionRule) -> wiring.Wiring:
         back = self.back.get(rule.post)
         if back is None:
@@ -284,9 +281,7 @@ def _feedback(
 ) -> dict[tuple[str, ...], ProjectionRule]:
     """Return the feedback rule of each hidden layer, by its populations."""
     hidden = [rule.post for rule in chain[:-1]]
-    sources = {
-        rule.post: above.post if route == "layerwise" else chain[-1].post for rule, above in pairwise(chain)
-    }
+    sources = {rule.post: above.post if route == "layerwise" else chain[-1].post for rule, above in pairwise(chain)}
     for rule in rules:
         if rule.post not in sources or rule.pre != sources[rule.post]:
             raise ConfigError(
