@@ -91,8 +91,8 @@ class Projection:
 
         self._rates = h.Vector(self.n_pre)
         self._mechanism.send_rates(self._rates)
-        self.rates: Array = self._rates.as_numpy()
-        return self.rates
+        rates: Array = self._rates.as_numpy()
+        return rates
 
     def connect_rates(self, pc: HocObject, gids: Sequence[int]) -> None:
         """Take the rates that the cells `gids` (in presynaptic order) offer; they arrive as late as spikes would."""

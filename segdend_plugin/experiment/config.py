@@ -36,7 +36,7 @@ class Layers(_Part):
 
     hidden: tuple[HiddenLayer, ...] = Field((HiddenLayer(size=50),), description="hidden layers, [] for none")
     output: int | None = Field(
-        None, gt=0, description="classes that the output tells apart; by default those of the data"
+        None, gt=0, description="classes of the output; by default those of the data"
     )
     cells_per_class: int = Field(1, gt=0, description="output cells per class; their mean potential decides")
 
@@ -84,7 +84,7 @@ class Rule(_Part):
     psp_memory: float = Field(
         0.0,
         ge=0,
-        description="age in ms at which a postsynaptic potential is cut off, 0 never; 10 in the released code",
+        description="age in ms at which a synaptic potential is cut off, 0 never; 10 in the released code",
     )
     plateau: Literal["average", "bursts"] = Field(
         "average", description="sigmoid of the average apical potential, or Poisson bursts with that mean (eqs 36-37)"
