@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.population import Averages, Inputs, Population
+from segdend_plugin.engine.projection import Projection
 from segdend_plugin.engine.windows import announce
 from segdend_plugin.errors import DataError
 from segdend_plugin.rule import backprop
@@ -25,7 +27,7 @@ from segdend_plugin.rule.targets import (
     postsynaptic_change,
 )
 from segdend_plugin.rule.variant import Variant
-from segdend_plugin.types import Array
+from segdend_plugin.types import Array, Integers
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,19 @@ class Layer:
 
     populations: tuple[Population, ...]
 
-    @property
+    @cached_property
     def gids(self) -> list[int]:
         """All cells of the layer."""
         return [gid for population in self.populations for gid in population.gids]
+
+    def columns(self, population: Population) -> list[int]:
+        """Return where the local cells of a population stand in the layer."""
+        return [self.position[gid] for gid in population.local_gids]
+
+    @cached_property
+    def position(self) -> dict[int, int]:
+        """Where each cell stands in the layer."""
+        return {gid: k for k, gid in enumerate(self.gids)}
 
 
 class Network:
@@ -93,6 +104,7 @@ class Network:
     ) -> None:
         self.ranks, self.inputs, self.hidden, self.output = ranks, inputs, tuple(hidden), output
         self.seed, self.variant = seed, variant
+        self._output_layer = Layer((output,))
         self._feedback = FeedbackWeights(
             seed, [layer.gids for layer in hidden], len(output.gids), variant.feedback, variant.initial
         )
@@ -100,7 +112,7 @@ class Network:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Hidden layers and the output layer, from the input on."""
-        return (*self.hidden, Layer((self.output,)))
+        return (*self.hidden, self._output_layer)
 
     @property
     def sizes(self) -> list[int]:
@@ -198,10 +210,9 @@ class Network:
         follows = self.variant.feedback.follows_weights
         feedback = self._feedback.at(example, self._whole_forward() if follows else [])
         for layer, matrix in zip(self.hidden, feedback, strict=True):
-            position = {gid: k for k, gid in enumerate(layer.gids)}
             for population in layer.populations:
                 if population.feedback is not None:
-                    population.feedback.weights[:] = matrix[:, [position[gid] for gid in population.local_gids]]
+                    population.feedback.weights[:] = matrix[:, layer.columns(population)]
 
     def _hidden_populations(self) -> list[Population]:
         return [population for layer in self.hidden for population in layer.populations]
@@ -212,9 +223,8 @@ class Network:
             return
         for depth, layer in enumerate(self.hidden):
             leads = plateau_leads(self.seed, depth, example, len(layer.gids), sd)
-            position = {gid: k for k, gid in enumerate(layer.gids)}
             for population in layer.populations:
-                population.set_leads(leads[:, [position[gid] for gid in population.local_gids]])
+                population.set_leads(leads[:, layer.columns(population)])
 
     def _difference(self, population: Population, seen: Averages, example: int) -> Array:
         if self.variant.plateau == "average":
@@ -239,16 +249,15 @@ class Network:
         gains = [
             np.concatenate([np.full(len(p.gids), p.somatic_gain) for p in layer.populations]) for layer in self.hidden
         ]
-        whole_output = self._whole(self.layers[-1], {self.output.name: output})
+        whole_output = self._whole(self._output_layer, {self.output.name: output})
         return backprop.hidden_deltas(forward, whole_output, somas, gains), forward
 
     def _local(self, whole: Sequence[Array]) -> dict[str, Array]:
         """Return the part of whole hidden layers that belongs to the local cells of each population."""
         result = {}
         for layer, values in zip(self.hidden, whole, strict=True):
-            position = {gid: k for k, gid in enumerate(layer.gids)}
             for population in layer.populations:
-                result[population.name] = values[[position[gid] for gid in population.local_gids]]
+                result[population.name] = values[layer.columns(population)]
         return result
 
     def _whole(self, layer: Layer, values: dict[str, Array]) -> Array:
@@ -258,9 +267,7 @@ class Network:
         )
         pieces = [piece for part in parts for piece in part if len(piece[0])]
         gids = np.concatenate([piece[0] for piece in pieces])
-        order = np.empty(len(gids), dtype=int)
-        position = {gid: k for k, gid in enumerate(layer.gids)}
-        order[[position[gid] for gid in gids.tolist()]] = np.arange(len(gids))
+        order = np.argsort([layer.position[gid] for gid in gids.tolist()])
         return np.concatenate([piece[1] for piece in pieces], axis=-1)[..., order]
 
     def _whole_forward(self) -> list[Array]:
@@ -295,7 +302,7 @@ class Network:
             for layer in self.hidden
         ]
         return Observation(
-            self._whole(self.layers[-1], deltas),
+            self._whole(self._output_layer, deltas),
             [self._whole(layer, deltas) for layer in self.hidden],
             exact,
             whole,
@@ -312,21 +319,37 @@ class Network:
         dict or None
             Population name -> weights (n_pre, n_post), biases (n_post,); None on other ranks.
         """
+        populations = [population for layer in self.layers for population in layer.populations]
+        return self._gather(populations, lambda population: population.inbound)
+
+    def gather_feedback(self) -> dict[str, Array] | None:
+        """Collect the feedback weights that learn on rank 0; all others follow from weights, seed and example.
+
+        Returns
+        -------
+        dict or None
+            Population name -> weights (n_source, n_post), empty without learning; None on other ranks.
+        """
+        populations = self._hidden_populations() if self.variant.feedback.learning_rate else []
+        collected = self._gather(populations, lambda population: population.feedback)
+        return None if collected is None else {name: matrix for name, (matrix, _) in collected.items()}
+
+    def _gather(
+        self, populations: Sequence[Population], projection_of: Callable[[Population], Projection | None]
+    ) -> dict[str, tuple[Array, Array]] | None:
         mine = {
-            population.name: (population.local_gids, population.inbound.weights, population.inbound.biases)
-            for layer in self.layers
-            for population in layer.populations
-            if population.inbound is not None
+            population.name: (population.local_gids, projection.weights, projection.biases)
+            for population in populations
+            if (projection := projection_of(population)) is not None
         }
         everyone = self.ranks.gather(mine)
         if everyone is None:
             return None
         collected = {}
-        for layer in self.layers:
-            for population in layer.populations:
-                parts = [part[population.name] for part in everyone if population.name in part]
-                gids = np.concatenate([part[0] for part in parts])
-                order = np.argsort(gids)
+        for population in populations:
+            parts = [part[population.name] for part in everyone if population.name in part]
+            if parts:
+                order = np.argsort(np.concatenate([part[0] for part in parts]))
                 collected[population.name] = (
                     np.concatenate([part[1] for part in parts], axis=1)[:, order],
                     np.concatenate([part[2] for part in parts])[order],
@@ -340,12 +363,25 @@ class Network:
                 if population.name not in weights:
                     raise DataError(f"The weights have no population {population.name!r}: take those of this network.")
                 if population.inbound is not None:
-                    shape, wanted = weights[population.name][0].shape, (population.inbound.n_pre, len(population.gids))
-                    if shape != wanted:
-                        raise DataError(f"The weights of {population.name!r} have shape {shape}: {wanted} is needed.")
-                    columns = np.searchsorted(population.gids, population.local_gids)
-                    population.inbound.weights[:] = weights[population.name][0][:, columns]
-                    population.inbound.biases[:] = weights[population.name][1][columns]
+                    matrix, biases = weights[population.name]
+                    columns = _local_columns(population, population.inbound, matrix)
+                    population.inbound.weights[:] = matrix[:, columns]
+                    population.inbound.biases[:] = biases[columns]
+
+    def set_feedback(self, feedback: dict[str, Array]) -> None:
+        """Take learned feedback weights as :meth:`gather_feedback` gives them."""
+        for population in self._hidden_populations():
+            if population.name in feedback and population.feedback is not None:
+                matrix = feedback[population.name]
+                population.feedback.weights[:] = matrix[:, _local_columns(population, population.feedback, matrix)]
+
+
+def _local_columns(population: Population, projection: Projection, matrix: Array) -> Integers:
+    """Return which columns of a gathered matrix belong to this rank."""
+    wanted = (projection.n_pre, len(population.gids))
+    if matrix.shape != wanted:
+        raise DataError(f"The weights of {population.name!r} have shape {matrix.shape}: {wanted} is needed.")
+    return np.searchsorted(population.gids, population.local_gids)
 
 
 def weights_sha256(weights: dict[str, tuple[Array, Array]]) -> str:

@@ -82,7 +82,7 @@ def random_feedback(
     The last hidden layer has zero-mean uniform weights with the standard deviation that
     :func:`~segdend_plugin.rule.weights.weight_statistics` gives for its own size. Broadcast to an earlier layer, they
     are a zero-mean random matrix of that kind times the feedback of the layer above it, as the authors' code had it
-    when the figures were made. The last commit of that code (`initial` ``"released_code"``) draws every layer's own matrix,
+    when the figures were made. The last commit of that code (`initial` ``"released_code"``) draws a matrix per layer,
     with the mean of the weights that the layer would receive and twice the spread.
 
     Parameters
