@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -87,6 +88,27 @@ def _report(options: argparse.Namespace) -> None:
         plots.learning_curve(options.folders, options.out)
 
 
+def _reproduce(options: argparse.Namespace) -> None:
+    from segdend_plugin.experiment import reproduce
+    from segdend_plugin.views import reproduce as view
+
+    figure = reproduce.find(options.figure)
+    out = options.out or Path("runs") / f"{figure.name}-{options.scale}"
+    jobs = reproduce.jobs(figure, options.scale, out, options.data, options.set)
+    if options.list:
+        for job in jobs:
+            print(shlex.join(["segdend", *reproduce.command(job)[3:]]))
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    reproduce.run(jobs, options.jobs, lambda line: print(line, file=sys.stderr, flush=True))
+    rows = reproduce.collect(figure, jobs)
+    text = view.table(figure, options.scale, rows)
+    reproduce.write(figure, options.scale, rows, out)
+    (out / "table.md").write_text(text + "\n", encoding="utf-8")
+    view.plot(figure, options.scale, rows, jobs, out / "figure.png")
+    print(f"{text}\n\n{out / 'figure.png'}")
+
+
 def _compile(options: argparse.Namespace) -> None:
     from segdend_plugin.engine import mechanisms
 
@@ -157,6 +179,24 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     report.add_argument("--out", type=Path, metavar="X.png", help="figure")
     report.set_defaults(command=_report)
+
+    again = commands.add_parser("reproduce", help="train what a figure of the paper compares, and compare it")
+    again.add_argument(
+        "figure",
+        metavar="FIGURE",
+        help="layers, jitter, coordination, alignment, fields, sparse, symmetric or coupling",
+    )
+    again.add_argument(
+        "--scale", choices=("quick", "hour", "full"), default="quick", help="minutes, hours, or the paper"
+    )
+    again.add_argument("--data", type=Path, metavar="MNIST.npz", help="without it, the embedded 8x8 digits")
+    again.add_argument(
+        "--set", action="append", default=[], metavar="key.path=value", help="change one key of all runs"
+    )
+    again.add_argument("--out", type=Path, metavar="DIR", help="default: runs/FIGURE-SCALE; what is there is continued")
+    again.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, a process each")
+    again.add_argument("--list", action="store_true", help="print the runs as commands instead")
+    again.set_defaults(command=_reproduce)
 
     build = commands.add_parser("compile", help="build the NMODL mechanisms ahead of time and print the library")
     build.set_defaults(command=_compile)

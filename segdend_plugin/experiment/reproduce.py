@@ -1,0 +1,251 @@
+"""Trains what a figure of the paper compares, one process per run, and collects the results."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segdend_plugin.errors import ConfigError, SegDendError
+from segdend_plugin.experiment import checkpoint, config, diagnostics
+from segdend_plugin.experiment.figures import FIGURES, Condition, Figure, Scale
+from segdend_plugin.experiment.folder import read_summary
+from segdend_plugin.rule.diagnostics import best_matches, loss_correlations
+from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.types import Array
+
+MNIST_SIZES = {"one": 500, "two": 100}
+DIGITS_SIZES = {"one": 60, "two": 30}
+DIGITS_EPOCHS = {"quick": 2, "hour": 30, "full": 60}
+SMOOTHING = 100
+"""Examples that an angle is averaged over (Fig 7A)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training of a figure."""
+
+    condition: Condition
+    seed: int
+    folder: Path
+    settings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table of a figure.
+
+    Attributes
+    ----------
+    condition
+        Which curve.
+    values
+        What was measured, one per seed.
+    examples, images
+        Training examples of each run, and held-out images of its evaluation.
+    """
+
+    condition: Condition
+    values: tuple[float, ...]
+    examples: int
+    images: int
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return float(np.mean(self.values))
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation between the seeds (n - 1), NaN for a single one."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else float("nan")
+
+
+def find(name: str) -> Figure:
+    """Return a figure by its name."""
+    if name not in FIGURES:
+        raise ConfigError(f"FIGURE={name!r} is unknown: give one of {', '.join(FIGURES)}.")
+    return FIGURES[name]
+
+
+def jobs(figure: Figure, scale: Scale, out: Path, data: Path | None, changes: Sequence[str] = ()) -> list[Job]:
+    """Return the runs of a figure, the seeds of all conditions one after the other.
+
+    Parameters
+    ----------
+    figure, scale
+        What to train, and how much.
+    out
+        Folder of the figure; every run gets a folder of its own in it.
+    data
+        MNIST; the embedded digits, with smaller layers, without.
+    changes
+        Further settings for all runs, which win.
+    """
+    plan = figure.plan(scale)
+    common = ["cell=three_compartment", *figure.settings]
+    if data is None:
+        common += [f"training.epochs={DIGITS_EPOCHS[scale]}"]
+    else:
+        common += [f"data.path={data.expanduser().absolute()}", f"training.epochs={plan.epochs}"]
+        common += [f"data.{part}={n}" for part, n in (("train", plan.train), ("test", plan.test)) if n is not None]
+        total = (plan.train or 60000) * plan.epochs
+        common += [f"training.evaluate_every={max(1000, min(total // 6, 60000))}", "training.evaluate_images=500"]
+    sizes = DIGITS_SIZES if data is None else MNIST_SIZES
+    return [
+        Job(
+            condition,
+            seed,
+            out / f"{condition.name}-{seed}",
+            (*common, *(setting.format(**sizes) for setting in condition.settings), f"seed={seed}", *changes),
+        )
+        for seed in range(plan.seeds)
+        for condition in figure.conditions
+    ]
+
+
+def command(job: Job) -> list[str]:
+    """Return the command line of a run: begun, or continued where its folder has a run of the same description.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds another run.
+    """
+    start = [sys.executable, "-m", "segdend_plugin", "train", "--quiet"]
+    if not (job.folder / "config.yaml").is_file():
+        return [*start, "--out", str(job.folder), *(word for setting in job.settings for word in ("--set", setting))]
+    wanted = config.load(settings=job.settings).with_absolute_paths()
+    if config.load(job.folder / "config.yaml") != wanted:
+        raise ConfigError(f"{str(job.folder)!r} holds a run with other settings: choose another --out.")
+    return [*start, "--resume", str(job.folder)]
+
+
+def run(todo: Sequence[Job], workers: int, report: Callable[[str], None]) -> None:
+    """Train what is not yet trained, several runs at a time, each in a process of its own.
+
+    Raises
+    ------
+    SegDendError
+        With the message of the first run that fails; the others are ended.
+    """
+    commands = {job.folder: command(job) for job in todo if not (job.folder / "summary.json").is_file()}
+    processes: list[subprocess.Popen[str]] = []
+
+    def train(folder: Path) -> None:
+        process = subprocess.Popen(
+            commands[folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        processes.append(process)
+        said = process.communicate()[0].strip().splitlines() or ["it was ended"]
+        if process.returncode:
+            raise SegDendError(f"The run {str(folder)!r} failed ({said[-1].removeprefix('segdend: ')})")
+        report(f"{folder.name}: {said[-1].split('; results')[0]}")
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for _ in pool.map(train, commands):
+                pass
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            raise
+
+
+def collect(figure: Figure, done: Sequence[Job]) -> list[Row]:
+    """Return the table of a figure from its finished runs."""
+    rows = []
+    for condition in figure.conditions:
+        mine = [job for job in done if job.condition == condition]
+        summaries = [read_summary(job.folder) for job in mine]
+        values = tuple(_measure(figure, job, summary, done) for job, summary in zip(mine, summaries, strict=True))
+        rows.append(Row(condition, values, summaries[0]["train_examples"], summaries[0]["test_examples"]))
+    return rows
+
+
+def smoothed_angle(folder: Path) -> tuple[Array, Array]:
+    """Return examples and the angle of the first hidden layer (degrees), averaged over 100 examples each."""
+    record = diagnostics.read(folder)
+    n = len(record["example"]) // SMOOTHING
+    rows = record["angle"][: n * SMOOTHING, 0].reshape(n, SMOOTHING)
+    return record["example"][SMOOTHING - 1 : n * SMOOTHING : SMOOTHING] + 1, np.nanmean(rows, axis=1)
+
+
+def coordination(folder: Path) -> dict[str, dict[int, float]]:
+    """Return per class the correlation of L0 and L1 in the last epoch, and with the pairs shuffled."""
+    record = diagnostics.read(folder)
+    last = record["example"] >= record["example"][-1] // 2
+    hidden, output, labels = record["hidden_loss"][last, 0], record["output_loss"][last], record["label"][last]
+    shuffled = hidden.copy()
+    for label in np.unique(labels):
+        of_class = np.flatnonzero(labels == label)
+        shuffled[of_class] = hidden[stream(0, Purpose.SHUFFLE, int(label)).permutation(of_class)]
+    return {
+        "paired": loss_correlations(hidden, output, labels),
+        "shuffled": loss_correlations(shuffled, output, labels),
+    }
+
+
+def field_matches(folder: Path, reference: Path) -> tuple[Array, Array]:
+    """Return the best matches of the first layer's receptive fields with those of a reference run, and shuffled."""
+    fields, others = _fields(folder), _fields(reference)
+    shuffled = np.stack(
+        [stream(0, Purpose.SHUFFLE, k).permutation(column) for k, column in enumerate(fields.T)], axis=1
+    )
+    return best_matches(fields, others), best_matches(shuffled, others)
+
+
+def write(figure: Figure, scale: Scale, rows: Sequence[Row], out: Path) -> None:
+    """Write the table as `table.json`."""
+    table = {
+        "figure": figure.name,
+        "source": f"eLife 22901, {figure.source}",
+        "scale": scale,
+        "measure": figure.measure,
+        "rows": [
+            {
+                "condition": row.condition.name,
+                "published": row.condition.published,
+                "published_remark": row.condition.remark,
+                "mean": row.mean,
+                "sd": None if np.isnan(row.sd) else row.sd,
+                "values": list(row.values),
+                "seeds": len(row.values),
+                "train_examples": row.examples,
+                "test_images": row.images,
+            }
+            for row in rows
+        ],
+    }
+    (out / "table.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+
+
+def _measure(figure: Figure, job: Job, summary: dict[str, Any], done: Sequence[Job]) -> float:
+    if figure.measure == "angle":
+        return float(smoothed_angle(job.folder)[1].min())
+    if figure.measure == "coordination":
+        return float(np.mean(list(coordination(job.folder)["paired"].values())))
+    if figure.measure == "fields":
+        reference = next(other for other in _references(job, done))
+        return float(np.median(field_matches(job.folder, reference.folder)[0]))
+    return 100.0 * float(summary["test_error"])
+
+
+def _references(job: Job, done: Sequence[Job]) -> Iterator[Job]:
+    """Yield backpropagation runs to compare fields with: of another seed, so that initial weights are not shared."""
+    others = [other for other in done if other.condition.name == "backprop"]
+    yield from (other for other in others if other.seed != job.seed)
+    yield from others
+
+
+def _fields(folder: Path) -> Array:
+    weights = checkpoint.read(folder / "weights.h5")
+    return next(matrix for name, (matrix, _) in weights.items() if name.startswith("hidden1"))
