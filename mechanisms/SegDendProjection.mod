@@ -77,6 +77,7 @@ struct Projection {
     int n_pre{}, n_post{}, n_slots{};
     double *weights{}, *bias{}, *slot{}, *out{}, *forward_trace{}, *target_trace{};
     double* rates{};                          // of the presynaptic cells, where these are sent instead of spikes
+    bool from_cells{};                        // and whether they take a step to arrive
     std::vector<double> sent;                 // the rates that `out` was made of
     std::vector<double> slow, fast, arrived;  // per slot and postsynaptic cell
     std::vector<double> past;                 // `arrived` of the last `kept` steps, where the kernel is cut
@@ -162,6 +163,9 @@ VERBATIM
     std::fill(p.fast.begin(), p.fast.end(), 0.);
     std::fill(p.count.begin(), p.count.end(), 0);
     p.fired.clear();
+    if (p.from_cells) {
+        std::fill_n(p.rates, p.n_pre, 0.);  // here by now are the rates at the end of the previous trial
+    }
     std::fill_n(p.forward_trace, p.n_pre, 0.);
     std::fill_n(p.target_trace, p.n_pre, 0.);
     p.kept = long(std::floor(memory / dt + 0.5));
@@ -185,6 +189,9 @@ BREAKPOINT {
 : after delivery of events, before any current is evaluated
 BEFORE BREAKPOINT {
 VERBATIM
+    if (t == 0.) {
+        return;  // the initialisation evaluates currents once before the first step
+    }
     Projection& p = *PROJECTION;
     const int n = p.n_post;
     const long now = long(std::floor(t / dt));
@@ -262,11 +269,13 @@ VERBATIM
 ENDVERBATIM
 }
 
-: send_rates(rates): let the rates (1/ms) in this Vector drive the dendrites instead of spikes
+: send_rates(rates, from_cells): let the rates (1/ms) in this Vector drive the dendrites instead of spikes; those of
+: cells, unlike those of inputs, are 0 when a trial begins
 PROCEDURE send_rates() {
 VERBATIM
     Projection& p = *PROJECTION;
     p.rates = vector_vec(vector_arg(1));
+    p.from_cells = *getarg(2) != 0.;
     p.sent.assign(p.n_pre, 0.);
 ENDVERBATIM
 }

@@ -79,8 +79,13 @@ class Projection:
             netcon.delay = delay
             self._netcons.append(netcon)
 
-    def send_rates(self) -> Array:
+    def send_rates(self, *, from_cells: bool = False) -> Array:
         """Be driven by rates instead of spikes, and return the view to write those of constant sources to.
+
+        Parameters
+        ----------
+        from_cells
+            Whether the sources are cells, whose rates are nothing until the first ones arrive.
 
         Returns
         -------
@@ -90,13 +95,13 @@ class Projection:
         from neuron import h
 
         self._rates = h.Vector(self.n_pre)
-        self._mechanism.send_rates(self._rates)
+        self._mechanism.send_rates(self._rates, from_cells)
         rates: Array = self._rates.as_numpy()
         return rates
 
     def connect_rates(self, pc: HocObject, gids: Sequence[int]) -> None:
-        """Take the rates that the cells `gids` (in presynaptic order) offer; they arrive as late as spikes would."""
-        self.send_rates()
+        """Take the rates that the cells `gids` (in presynaptic order) offer, as late as spikes with a delay of a step."""
+        self.send_rates(from_cells=True)
         for index, gid in enumerate(gids):
             pc.target_var(self._rates._ref_x[index], RATE_SOURCE + gid, sec=self._section)
 
