@@ -3,73 +3,10 @@
 import numpy as np
 import pytest
 
-from segdend_plugin.experiment import config
 from segdend_plugin.rule import phases
 from segdend_plugin.rule.random import Purpose
-from segdend_plugin.rule.reference import ReferenceNetwork
 
 RELATIVE = 1e-9
-
-
-def build(ranks, n_input, n_output, *settings):
-    from segdend_plugin.engine import mechanisms
-
-    mechanisms.load()
-    from segdend_plugin.experiment import network
-
-    experiment = config.load(settings=["cell=three_compartment", *settings])
-    return experiment, network.build(experiment, n_input, n_output)
-
-
-def arrivals(times, gids, wanted, schedule, delay):
-    """Spikes that act in each step, shape (steps, cells): the first step whose middle is past the arrival."""
-    counts = np.zeros((schedule.end, len(wanted)))
-    column = {gid: k for k, gid in enumerate(wanted)}
-    for time, gid in zip(times, gids, strict=True):
-        step = int(np.ceil((time + delay) / schedule.dt - 0.5))
-        if int(gid) in column and step < schedule.end:
-            counts[step, column[int(gid)]] += 1
-    return counts
-
-
-def run_both(ranks, *settings, label=1, dt=1.0, n_input=12, n_output=3):
-    """Run one training trial in NEURON, then drive the oracle with its spikes."""
-    from neuron import h
-
-    experiment, network = build(ranks, n_input, n_output, f"phases.dt={dt}", *settings)
-    schedule = phases.training_schedule(
-        3, 8, dt=dt, forward=50.0, target=50.0, settle=30.0, jitter=experiment.phases.jitter
-    )
-    populations = [layer.populations[0] for layer in network.layers]
-    times, gids = h.Vector(), h.Vector()
-    ranks.pc.spike_record(-1, times, gids)
-    traces = [
-        [h.Vector().record(soma._ref_potential) for _, soma in population.spike_sources()] for population in populations
-    ]
-    before = [population.inbound.weights.copy() for population in populations]
-    biases = [population.inbound.biases.copy() for population in populations]
-    image = np.linspace(0, 1, n_input)
-    network.show(image, schedule, Purpose.TRAINING_SPIKES, 8, label)
-    averages = [population.averages(schedule) for population in populations]
-    network.learn(schedule, [1.0] * len(populations), train_hidden=True)
-    delay = 1.0 * (1 + 1e-6)
-    trains = [
-        arrivals(times, gids, wanted, schedule, delay)
-        for wanted in (network.inputs.gids, *(population.gids for population in populations))
-    ]
-    oracle = ReferenceNetwork(
-        weights=before,
-        biases=biases,
-        feedback=[population.feedback.weights.copy() for population in populations[:-1]],
-        apical=experiment.lumped.g_apical,
-    )
-    records = oracle.trial(schedule, trains[0], label, given=trains[1:])
-    changes = [
-        (population.inbound.weights - w, population.inbound.biases - b)
-        for population, w, b in zip(populations, before, biases, strict=True)
-    ]
-    soma = [np.array([list(trace) for trace in layer]).T[1:] for layer in traces]
-    return records, averages, changes, soma, trains
 
 
 @pytest.mark.parametrize(
@@ -81,9 +18,10 @@ def run_both(ranks, *settings, label=1, dt=1.0, n_input=12, n_output=3):
         ["layers.hidden=[]"],
     ],
 )
-def test_potentials_plateaus_and_changes(ranks, settings):
-    records, averages, changes, soma, trains = run_both(ranks, *settings)
-    assert all(train.sum() > 10 for train in trains), "every layer must have spiked for the test to say anything"
+def test_potentials_plateaus_and_changes(drive, settings):
+    trial = drive(*settings)
+    records, averages, changes, soma = trial.oracle(), trial.averages, trial.changes, trial.soma
+    assert all(train.sum() > 10 for train in trial.trains), "every layer must have spiked for the test to say anything"
     for record, seen, (dw, db), trace in zip(records, averages, changes, soma, strict=True):
         np.testing.assert_allclose(trace, record.soma, rtol=RELATIVE, atol=1e-11)
         np.testing.assert_allclose(seen.forward_potential, record.forward_soma, rtol=RELATIVE)
@@ -98,20 +36,20 @@ def test_potentials_plateaus_and_changes(ranks, settings):
         assert np.abs(alpha[1] - alpha[0]).max() > 1e-3
 
 
-def test_at_a_finer_step(ranks):
+def test_at_a_finer_step(drive):
     """The same at dt = 0.25 ms, where windows and arrivals fall on other steps."""
-    records, _, changes, _, _ = run_both(ranks, "layers.hidden=[8]", dt=0.25)
-    for record, (dw, _) in zip(records, changes, strict=True):
+    trial = drive("layers.hidden=[8]", dt=0.25)
+    for record, (dw, _) in zip(trial.oracle(), trial.changes, strict=True):
         # the delay of 1 ms is four steps and a bit; the trains given to the oracle already contain it
         np.testing.assert_allclose(dw, record.weight_change, rtol=RELATIVE, atol=1e-13)
 
 
-def test_teacher_drives_the_output_to_the_published_rates(ranks):
+def test_teacher_drives_the_output_to_the_published_rates(drive, build):
     """V = (0.6 V1b +- 8)/1.7: 198 and 1.8 Hz at V1b = 0; the code was seen at 193 and 0.9 Hz in a real run."""
-    _, averages, *_ = run_both(ranks, "layers.hidden=[8]", label=2)
+    averages = drive("layers.hidden=[8]", label=2).averages
     assert averages[-1].target_rate[2] > 0.17
     assert averages[-1].target_rate[:2].max() < 0.02
-    _, network = build(ranks, 4, 3, "layers.hidden=[]")
+    _, network = build(4, 3, "layers.hidden=[]")
     network.output.inbound.weights[:] = 0
     network.output.inbound.biases[:] = 0
     schedule = phases.training_schedule(0, 0, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
@@ -119,11 +57,11 @@ def test_teacher_drives_the_output_to_the_published_rates(ranks):
     np.testing.assert_allclose(network.output.averages(schedule).target_rate, [0.0018, 0.0018, 0.1982], atol=5e-5)
 
 
-def test_firing_rate_is_the_sigmoid_of_the_potential(ranks):
+def test_firing_rate_is_the_sigmoid_of_the_potential(ranks, build):
     """Without input and with bias 1, potential k_b and Poisson spikes at 0.2 sigma(k_b) per ms."""
     from neuron import h
 
-    _, network = build(ranks, 4, 2, "layers.hidden=[40]")
+    _, network = build(4, 2, "layers.hidden=[40]")
     hidden = network.hidden[0].populations[0]
     hidden.inbound.weights[:] = 0
     hidden.inbound.biases[:] = 1
@@ -144,10 +82,10 @@ def test_firing_rate_is_the_sigmoid_of_the_potential(ranks):
     assert np.any(np.diff(np.sort(spikes[np.array(gids)[mine] == hidden.gids[0]])) == 0), "two spikes in one step"
 
 
-def test_input_rate_is_proportional_to_the_pixel(ranks):
+def test_input_rate_is_proportional_to_the_pixel(ranks, build):
     from neuron import h
 
-    _, network = build(ranks, 200, 2, "layers.hidden=[]")
+    _, network = build(200, 2, "layers.hidden=[]")
     times, gids = h.Vector(), h.Vector()
     ranks.pc.spike_record(-1, times, gids)
     image = np.repeat([0.0, 0.25, 0.5, 1.0], 50)
@@ -160,8 +98,8 @@ def test_input_rate_is_proportional_to_the_pixel(ranks):
         assert 0.5 < row.var() / row.mean() < 1.7
 
 
-def test_an_example_depends_on_weights_seed_and_example_alone(ranks):
-    _, network = build(ranks, 12, 3, "layers.hidden=[8]")
+def test_an_example_depends_on_weights_seed_and_example_alone(build):
+    _, network = build(12, 3, "layers.hidden=[8]")
     hidden = network.hidden[0].populations[0]
     image = np.linspace(0, 1, 12)
     schedule = phases.training_schedule(0, 1, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=True)
