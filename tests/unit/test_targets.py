@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segdend_plugin.rule import targets
-from segdend_plugin.rule.plateau import plateau, sigma_slope
+from segdend_plugin.rule.plateau import plateau, plateau_difference, sigma_slope
 
 
 def logistic(x):
@@ -25,7 +25,7 @@ def test_slope_agrees_with_a_difference_quotient():
 def test_hidden_change_is_twenty_eta_gain_times_plateau_difference_times_slope():
     # alpha_f = 0.5, alpha_t = 0.75 (apical average ln 3), V = 0: slope 0.25; phi_max cancels
     gain, eta = 0.6 / 0.7, 0.21
-    delta = targets.hidden_delta(np.array([0.0]), np.array([math.log(3)]), np.array([0.0]), gain)
+    delta = targets.hidden_delta(plateau_difference(np.zeros(1), np.array([math.log(3)])), np.zeros(1), gain)
     change = targets.postsynaptic_change(delta, eta, targets.hidden_scale())
     assert delta[0] == pytest.approx(-gain * 0.2 * 0.25 * 0.25, rel=1e-12)
     assert change[0] == pytest.approx(20 * eta * gain * 0.25 * 0.25, rel=1e-12)
@@ -40,8 +40,9 @@ def test_output_change_is_twenty_eta_gain_times_rate_error_times_slope():
 
 
 def test_a_rising_plateau_strengthens_and_a_falling_one_weakens():
-    up = targets.hidden_delta(np.array([0.0]), np.array([1.0]), np.array([0.3]), 0.8)
-    down = targets.hidden_delta(np.array([1.0]), np.array([0.0]), np.array([0.3]), 0.8)
+    low, high, soma = np.array([0.0]), np.array([1.0]), np.array([0.3])
+    up = targets.hidden_delta(plateau_difference(low, high), soma, 0.8)
+    down = targets.hidden_delta(plateau_difference(high, low), soma, 0.8)
     assert targets.postsynaptic_change(up, 0.1, 100.0)[0] > 0 > targets.postsynaptic_change(down, 0.1, 100.0)[0]
 
 
