@@ -15,7 +15,32 @@ NETWORKS = {
         "layers.hidden=[5]",
         "cable.nseg=1",
     ],
+    # whole matrices of two populations travel after every example, to cells of both kinds
+    "symmetric": [
+        "cells={mouse_v1_l4_nr5a1: 0.4, three_compartment: 0.6}",
+        "layers.hidden=[5,4]",
+        "cable.nseg=1",
+        "feedback.weights=symmetric",
+        "feedback.noise=0.05",
+        "rule.plateau=bursts",
+        "rule.plateau_jitter=3",
+        "data.train=5",
+        "training.epochs=1",
+    ],
+    # rates travel in every step; errors of whole layers after every example; the coupling lets the feedback count
+    "rates": [
+        "cell=three_compartment",
+        "layers.hidden=[9,5]",
+        "layers.cells_per_class=2",
+        "lumped.g_apical=0.05",
+        "rule.feedforward=rates",
+        "rule.hidden_error=backprop",
+        "feedback.signal=rates",
+        "feedback.route=layerwise",
+        "feedback.learning_rate=0.1",
+    ],
 }
+TO_FOUR = ("lumped", "reconstructed")
 
 
 def train(command, out, settings):
@@ -35,7 +60,7 @@ def train(command, out, settings):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_one_to_four_ranks(network, mpiexec, tmp_path):
     alone = train([], tmp_path / "alone", NETWORKS[network])
-    for n in (2, 3) if network == "mixed" else (2, 3, 4):
+    for n in (2, 3, 4) if network in TO_FOUR else (2, 3):
         shared = train([*mpiexec, "-n", str(n)], tmp_path / str(n), NETWORKS[network])
         assert shared["ranks"] == n
         for key in ("weights_sha256", "test_error", "layers", "compartments", "segregation"):
