@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(shell date +%Y%m%d-%H%M%S)
 DEMO ?= runs/demo-$(STAMP)
 
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test mutants lint clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -36,6 +36,9 @@ test: install ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+mutants: install ## make one mistake after the other in a copy: a test must catch each (15 minutes)
+	$(BIN)/python tests/mutants/run.py
 
 lint: install ## style and types
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ def learn(network, n_input):
         schedule = phases.training_schedule(0, example, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=True)
         image = np.linspace(0, 1, n_input)
         network.show(image, schedule, Purpose.TRAINING_SPIKES, example, example)
-        network.learn(schedule, [0.5, 0.5], train_hidden=True)
+        network.learn(schedule, [0.5, 0.5], example, train_hidden=True)
     return network.gather_weights()
 
 
