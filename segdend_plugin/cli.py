@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segdend_plugin import __version__
-from segdend_plugin.errors import SegDendError
+from segdend_plugin.errors import ConfigError, SegDendError
 
 if TYPE_CHECKING:
     from segdend_plugin.engine.mpi import Ranks
@@ -55,19 +55,36 @@ def _train(options: argparse.Namespace) -> None:
     from segdend_plugin.experiment import config
 
     ranks = _start()
+    _refuse_beside_resume(options)
     overrides = {} if options.seed is None else {"seed": options.seed}
     experiment = config.load(options.config, options.set, **overrides)
     from segdend_plugin.experiment import run
+    from segdend_plugin.experiment.folder import is_finished
     from segdend_plugin.views import plots
     from segdend_plugin.views.progress import Bar
 
-    summary, folder = run.train(experiment, options.out, Bar(ranks.is_root and not options.quiet))
+    bar = Bar(ranks.is_root and not options.quiet)
+    if options.resume is None:
+        summary, folder = run.train(experiment, options.out, bar)
+    else:
+        if ranks.is_root and is_finished(options.resume):
+            print(f"segdend: the run in {str(options.resume)!r} is finished already", file=sys.stderr)
+        summary, folder = run.resume(options.resume, bar)
     if ranks.is_root:
         plots.learning_curve([folder], folder / "learning.png")
         print(
             f"{summary.evaluated_on} error {100 * summary.test_error:.2f} % of {summary.test_examples} images, "
             f"{summary.train_images_per_second:.1f} training images/s; results in {folder}"
         )
+
+
+def _refuse_beside_resume(options: argparse.Namespace) -> None:
+    given = {"CONFIG": options.config, "--set": options.set or None, "--out": options.out, "--seed": options.seed}
+    for name, value in given.items():
+        if options.resume is not None and value is not None:
+            raise ConfigError(
+                f"--resume {str(options.resume)!r} takes everything from that folder: leave {name} {value} out."
+            )
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -168,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--set", action="append", default=[], metavar="key.path=value", help="change one key")
     train.add_argument("--out", type=Path, metavar="DIR", help="folder of the results; default: the next runs/NNN")
     train.add_argument("--seed", type=int, metavar="N", help="seed of all random streams")
+    train.add_argument("--resume", type=Path, metavar="DIR", help="continue the interrupted run in this folder")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
     train.set_defaults(command=_train)
 

@@ -17,6 +17,8 @@ from segdend_plugin.rule.variant import Feedback, Initial, Route, Signal, Varian
 
 LUMPED = "three_compartment"
 DIGITS_EPOCHS = 6
+REPORT_EVERY = 100
+"""Training examples between two reports of the running error."""
 
 
 class _Part(BaseModel):
@@ -67,6 +69,14 @@ class Training(_Part):
     epochs: int | None = Field(None, ge=0, description="passes through the images; by default 6 for the digits, else 1")
     evaluate_every: int | None = Field(None, gt=0, description="examples between evaluations; by default an epoch")
     evaluate_images: int = Field(100, gt=0, description="held-out images of an evaluation during training")
+
+
+class Checkpoint(_Part):
+    """How often a run is saved so that it can be resumed."""
+
+    every: int = Field(
+        1000, ge=0, multiple_of=REPORT_EVERY, description="examples between checkpoints, a multiple of 100; 0 for none"
+    )
 
 
 class Rule(_Part):
@@ -166,6 +176,7 @@ class Experiment(_Part):
     layers: Layers = Layers()
     data: Data = Data()
     training: Training = Training()
+    checkpoint: Checkpoint = Checkpoint()
     rule: Rule = Rule()
     feedback: FeedbackPart = FeedbackPart()
     phases: Phases = Phases()

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import TracebackType
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.experiment import checkpoint
-from segdend_plugin.experiment.checkpoint import Weights
+from segdend_plugin.experiment.checkpoint import State
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.trainer import Metric
+
+CHECKPOINT = "checkpoint.h5"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -62,20 +69,48 @@ class Summary:
 
 
 class Folder:
-    """A folder to write a run into; one that holds a run is never written to.
+    """A folder to write a run into; one that holds a run is only written to by resuming that run.
+
+    No other process can train into it until the ``with`` statement ends.
 
     Parameters
     ----------
     path
         Where; None for the next free ``runs/NNN``.
+    resume
+        Whether the run that the folder holds goes on.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, resume: bool = False) -> None:
         self._is_numbered = path is None
         self.path = path if path is not None else _next_free(Path("runs"))
+        self._option = "--resume" if resume else "--out"
+        self._lock: FileLock | None = None
         with self._writing():
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                raise ConfigError(f"--out {str(self.path)!r} is not empty: choose another folder, or remove it.")
+            if resume:
+                if not (self.path / "config.yaml").is_file():
+                    raise ConfigError(f"--resume {str(self.path)!r} holds no config.yaml: give the folder of a run.")
+                self._acquire()
+            elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                raise ConfigError(
+                    f"--out {str(self.path)!r} is not empty: choose another folder, remove it, or --resume its run."
+                )
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            if self.is_finished:  # otherwise another process may be waiting to resume the run
+                (self.path / LOCK).unlink(missing_ok=True)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run is complete."""
+        return is_finished(self.path)
 
     def create(self, experiment: Experiment) -> None:
         """Make the folder and write the resolved description, with absolute paths."""
@@ -83,25 +118,61 @@ class Folder:
             if self._is_numbered:
                 self.path = _claim_next(self.path.parent)
             self.path.mkdir(parents=True, exist_ok=True)
-            with (self.path / "config.yaml").open("x", encoding="utf-8") as file:  # never over another run's
-                file.write(experiment.with_absolute_paths().to_yaml())
+            self._acquire()
+            if (self.path / "config.yaml").exists():
+                raise FileExistsError(errno.EEXIST, "another run has taken it")
+            checkpoint.write_whole(self.path / "config.yaml", experiment.with_absolute_paths().to_yaml().encode())
 
     def append(self, metric: Metric) -> None:
         """Add a line to `metrics.jsonl`."""
         with self._writing(), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(metric.to_dict()) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # before the checkpoint that follows it
 
-    def write_weights(self, weights: Weights, sha256: str, example: int) -> None:
-        """Write `weights.h5` whole or not at all."""
+    def cut_back(self, example: int) -> None:
+        """Drop what training after `example` has added to `metrics.jsonl`."""
+        path = self.path / "metrics.jsonl"
         with self._writing():
-            checkpoint.save(self.path / "weights.h5", weights, sha256, example)
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+            whole = [line for line in lines if line.endswith("\n")]  # the last one may have been cut short
+            kept = [line for line in whole if 0 < _json(line, self.path)["example"] <= example]
+            checkpoint.write_whole(path, "".join(kept).encode())
+
+    def write_checkpoint(self, state: State) -> None:
+        """Write `checkpoint.h5`, from which the run can be resumed."""
+        with self._writing():
+            checkpoint.save(self.path / CHECKPOINT, state)
+
+    def read_checkpoint(self) -> State | None:
+        """Return where the run stopped, None for its beginning."""
+        path = self.path / CHECKPOINT
+        if not path.exists():
+            return None
+        return checkpoint.load(path, "remove it to begin the run anew with the same command")
+
+    def write_weights(self, state: State) -> None:
+        """Write `weights.h5`."""
+        with self._writing():
+            checkpoint.save(self.path / "weights.h5", state)
 
     def write_summary(self, summary: Summary) -> None:
-        """Write `summary.json` whole or not at all; its presence means that the run is complete."""
+        """Write `summary.json`; its presence means that the run is complete, and needs no checkpoint any more."""
         with self._writing():
-            part = self.path / "summary.json.part"
-            part.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
-            os.replace(part, self.path / "summary.json")
+            content = json.dumps(asdict(summary), indent=2) + "\n"
+            checkpoint.write_whole(self.path / "summary.json", content.encode())
+            (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def _acquire(self) -> None:
+        """Keep other processes from training into the folder; the system ends that with this process."""
+        self._lock = FileLock(self.path / LOCK)
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise ConfigError(
+                f"{self._option} {str(self.path)!r} is in use by another process that trains into it: "
+                "let that one end, or choose another folder."
+            ) from None
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -110,8 +181,14 @@ class Folder:
         except OSError as error:
             problem = error.strerror or " ".join(str(error).split())
             raise ConfigError(
-                f"--out {str(self.path)!r} cannot be written ({problem}): free some room or choose another folder."
+                f"{self._option} {str(self.path)!r} cannot be written ({problem}): "
+                "free some room or choose another folder."
             ) from None
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether the run in a folder is complete."""
+    return (folder / "summary.json").is_file()
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from segdend_plugin.engine import mpi
-from segdend_plugin.engine.network import Network, weights_sha256
-from segdend_plugin.errors import ConfigError, DataError
+from segdend_plugin.engine.network import Network
+from segdend_plugin.errors import DataError, SegDendError
 from segdend_plugin.experiment import checkpoint, config, datasets
+from segdend_plugin.experiment.checkpoint import State
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.datasets import Dataset
-from segdend_plugin.experiment.folder import Folder, Summary
+from segdend_plugin.experiment.folder import Folder, Summary, read_summary
 from segdend_plugin.experiment.trainer import Metric, Progress, Trainer
 
 
@@ -54,19 +58,75 @@ def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple
     """
     ranks = mpi.start()
     dataset = _data(experiment)
-    folder = _on_root(ranks, lambda: Folder(out))
-    network, build_seconds = _build(experiment, dataset)
-    folder.path = _on_root(ranks, lambda: _created(folder, experiment))
-    trainer = Trainer(experiment, dataset, network, _Recorder(observer, folder if ranks.is_root else None))
-    trainer.train()
+    with _open(ranks, lambda: Folder(out)) as folder:
+        network, build_seconds = _build(experiment, dataset)
+        _on_root(ranks, lambda: folder.create(experiment))
+        return _run(experiment, dataset, network, build_seconds, folder, None, observer)
+
+
+def resume(path: Path, observer: Progress) -> tuple[Summary, Path]:
+    """Continue an interrupted run from its last checkpoint, with the results of a run that never stopped.
+
+    Parameters
+    ----------
+    path
+        Folder of the run; one that is finished is left as it is.
+    observer
+        Shows progress.
+
+    Returns
+    -------
+    Summary, Path
+        As of :func:`train`.
+
+    Raises
+    ------
+    SegDendError
+        If the folder holds no run, or something that :func:`train` would not allow.
+    """
+    ranks = mpi.start()
+    with _open(ranks, lambda: Folder(path, resume=True)) as folder:
+        summary = ranks.broadcast(_on_root(ranks, lambda: read_summary(path) if folder.is_finished else None))
+        if summary is not None:
+            return Summary(**{field.name: summary[field.name] for field in fields(Summary)}), path
+        state = ranks.broadcast(_on_root(ranks, lambda: folder.read_checkpoint()))
+        experiment = config.load(path / "config.yaml")
+        dataset = _data(experiment)
+        network, build_seconds = _build(experiment, dataset)
+        if state is not None:
+            _restore(network, state)
+        _on_root(ranks, lambda: folder.cut_back(state.example if state is not None else 0))
+        return _run(experiment, dataset, network, build_seconds, folder, state, observer)
+
+
+def _run(
+    experiment: Experiment,
+    dataset: Dataset,
+    network: Network,
+    build_seconds: float,
+    folder: Folder | None,
+    state: State | None,
+    observer: Progress,
+) -> tuple[Summary, Path]:
+    """Train from a state, or from the beginning, and write the results on the rank that has the folder."""
+    ranks = network.ranks
+    trainer = Trainer(experiment, dataset, network, _Recorder(observer, folder))
+
+    def save(example: int) -> None:
+        reached = _state(network, example, trainer.seconds_training)
+        if folder is not None and reached is not None:
+            folder.write_checkpoint(reached)
+
+    if state is not None:
+        trainer.seconds_training = state.seconds
+    trainer.train(0 if state is None else state.example, save)
     error = trainer.evaluate(dataset.held_out, trainer.total)
-    weights = network.gather_weights()
+    final = _state(network, trainer.total, trainer.seconds_training)
     compartments = sum(ranks.allgather(_local_compartments()))
     segregation = _segregation(network)
-    summary: Summary | None = None
-    if weights is not None:
-        sha256 = weights_sha256(weights)
-        folder.write_weights(weights, sha256, trainer.total)
+    result: tuple[Summary, Path] | None = None
+    if folder is not None and final is not None:
+        folder.write_weights(final)
         summary = Summary(
             cell=experiment.hidden_cells(),
             layers=network.sizes,
@@ -82,11 +142,12 @@ def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple
             build_seconds=build_seconds,
             compartments=compartments,
             segregation=segregation,
-            weights_sha256=sha256,
+            weights_sha256=final.sha256,
         )
         folder.write_summary(summary)
-    known: Summary = ranks.broadcast(summary)  # type: ignore[assignment]  # rank 0 has one
-    return known, folder.path
+        result = summary, folder.path
+    known: tuple[Summary, Path] = ranks.broadcast(result)  # type: ignore[assignment]  # rank 0 has one
+    return known
 
 
 def evaluate(path: Path, observer: Progress) -> dict[str, Any]:
@@ -107,22 +168,29 @@ def evaluate(path: Path, observer: Progress) -> dict[str, Any]:
     if not (path / "weights.h5").is_file():
         raise DataError(f"{str(path)!r} holds no weights.h5: give the folder of a finished run.")
     experiment = config.load(path / "config.yaml")
-    weights = checkpoint.read(path / "weights.h5")
+    state = checkpoint.load(path / "weights.h5", "give the folder of a run")
     dataset = _data(experiment)
     network, _ = _build(experiment, dataset)
-    network.set_weights(weights)
+    _restore(network, state)
     error = Trainer(experiment, dataset, network, observer).evaluate(dataset.held_out, 0)
     return {
         "test_error": error,
         "test_examples": len(dataset.held_out),
         "evaluated_on": dataset.held_out_name,
-        "weights_sha256": weights_sha256(weights),
+        "weights_sha256": state.sha256,
     }
 
 
-def _created(folder: Folder, experiment: Experiment) -> Path:
-    folder.create(experiment)
-    return folder.path
+def _state(network: Network, example: int, seconds: float) -> State | None:
+    """Return what rank 0 writes, None on other ranks."""
+    weights, feedback = network.gather_weights(), network.gather_feedback()
+    return None if weights is None or feedback is None else State(weights, feedback, example, seconds)
+
+
+def _restore(network: Network, state: State) -> None:
+    network.set_weights(state.weights)
+    network.renew_feedback(state.example)
+    network.set_feedback(state.feedback)
 
 
 def _data(experiment: Experiment) -> Dataset:
@@ -144,17 +212,22 @@ def _build(experiment: Experiment, dataset: Dataset) -> tuple[Network, float]:
     return built, time.perf_counter() - start
 
 
-def _on_root(ranks: mpi.Ranks, make: Any) -> Any:
-    """Return what rank 0 makes; an error of rank 0 is raised on every rank."""
-    result = None
+def _open(ranks: mpi.Ranks, make: Callable[[], Folder]) -> Any:
+    """Return the context of the folder on rank 0, that of None on others."""
+    return _on_root(ranks, make) or nullcontext()
+
+
+def _on_root(ranks: mpi.Ranks, make: Callable[[], Any]) -> Any:
+    """Return on rank 0 what it makes, None on others; an error of rank 0 is raised on every rank."""
+    result, error = None, None
     if ranks.is_root:
         try:
             result = make()
-        except ConfigError as error:
-            result = error
-    result = ranks.broadcast(result)
-    if isinstance(result, ConfigError):
-        raise result
+        except SegDendError as caught:
+            error = caught
+    error = ranks.broadcast(error)
+    if error is not None:
+        raise error
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -11,14 +11,11 @@ import numpy as np
 
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import SegDendError
-from segdend_plugin.experiment.config import Experiment
+from segdend_plugin.experiment.config import REPORT_EVERY, Experiment
 from segdend_plugin.experiment.datasets import Dataset, Images
 from segdend_plugin.rule import phases
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, Integers
-
-REPORT_EVERY = 100
-"""Training examples between two reports of the running error."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +89,29 @@ class Trainer:
         """Training examples of the whole run."""
         return self.experiment.epochs() * len(self.dataset.train)
 
-    def train(self) -> None:
-        """Run all epochs, with an evaluation on held-out images now and then (not after the last example)."""
-        training = self.experiment.training
+    def train(self, first: int = 0, save: Callable[[int], None] | None = None) -> None:
+        """Run all epochs, with an evaluation on held-out images now and then (not after the last example).
+
+        Parameters
+        ----------
+        first
+            Examples that the network has seen before.
+        save
+            Called on every rank with the number of examples seen when a checkpoint is due.
+        """
+        training, saving = self.experiment.training, self.experiment.checkpoint.every
         every = training.evaluate_every or len(self.dataset.train)
         seen = self.dataset.held_out.first(training.evaluate_images)
-        example, total = 0, self.total
-        self.progress.start(total, "train")
+        example, total = first, self.total
+        self.progress.start(total - first, "train")
         while example < total:
-            stop = min(total, (example // every + 1) * every)
+            stop = min(total, *((example // step + 1) * step for step in (every, saving) if step))
             self._train_until(example, stop)
             example = stop
-            if example < total:
+            if example < total and example % every == 0:
                 self.evaluate(seen, example)
+            if save is not None and example < total and saving and example % saving == 0:
+                save(example)
         self.progress.finish()
 
     def evaluate(self, images: Images, example: int) -> float:
@@ -144,7 +151,7 @@ class Trainer:
             seen.append(averages.forward_potential)
             labels.append(label)
             self.progress.advance()
-            if len(seen) == REPORT_EVERY or example + 1 == stop:
+            if (example + 1) % REPORT_EVERY == 0 or example + 1 == stop:
                 wrong = self._count_wrong(seen, np.array(labels))
                 seconds = time.perf_counter() - start
                 self.seconds_training += seconds
