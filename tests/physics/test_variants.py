@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from segdend_plugin.experiment import config
 from segdend_plugin.rule import phases
+from segdend_plugin.rule.plateau import plateau_leads
 from segdend_plugin.rule.random import Purpose
 from segdend_plugin.rule.reference import ReferenceNetwork
 
@@ -71,6 +73,28 @@ def test_plateaus_that_precede_the_ends_of_phases(drive, dt):
     for early, usual, (forward, target) in zip(trial.averages, synchronous.averages, trial.leads, strict=False):
         np.testing.assert_array_equal(early.forward_apical != usual.forward_apical, forward > 0)
         np.testing.assert_array_equal(early.target_apical != usual.target_apical, target > 0)
+
+
+def test_early_plateaus_of_reconstructed_cells(ranks):
+    """Averages over all tuft sites of a cell, in the windows of this cell."""
+    from neuron import h
+
+    from segdend_plugin.experiment import network
+
+    settings = ["cell=mouse_v1_l4_scnn1a", "cable.nseg=1", "layers.hidden=[6]", "rule.plateau_jitter=3"]
+    net = network.build(config.load(settings=settings), 10, 3)
+    hidden = net.hidden[0].populations[0]
+    probes = [mechanism for mechanism in hidden._mechanisms if "SegDendProbe" in mechanism.hname()]
+    traces = [h.Vector().record(probe.get_segment()._ref_v) for probe in probes]
+    schedule = phases.training_schedule(0, 4, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
+    net.show(np.linspace(0, 1, 10), schedule, Purpose.TRAINING_SPIKES, 4, 1)
+    seen = hidden.averages(schedule)
+    tuft = np.array([list(trace) for trace in traces]).reshape(6, -1, 101).mean(axis=1) + 70
+    leads = plateau_leads(0, 0, 4, 6, 3.0)
+    assert leads.any(axis=1).all()
+    for k, (forward, target) in enumerate(leads.T):
+        assert seen.forward_apical[k] == pytest.approx(tuft[k, 31 - forward : 51 - forward].mean(), rel=1e-9)
+        assert seen.target_apical[k] == pytest.approx(tuft[k, 81 - target : 101 - target].mean(), rel=1e-9)
 
 
 def test_bursts_stand_for_the_plateaus(drive):
