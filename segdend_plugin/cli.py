@@ -68,7 +68,9 @@ def _train(options: argparse.Namespace) -> None:
         summary, folder = run.train(experiment, options.out, bar)
     else:
         if ranks.is_root and is_finished(options.resume):
-            print(f"segdend: the run in {str(options.resume)!r} is finished already", file=sys.stderr)
+            print(
+                f"segdend: the run in {str(options.resume)!r} is finished: nothing is left to train.", file=sys.stderr
+            )
         summary, folder = run.resume(options.resume, bar)
     if ranks.is_root:
         plots.learning_curve([folder], folder / "learning.png")

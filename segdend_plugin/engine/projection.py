@@ -100,7 +100,7 @@ class Projection:
         return rates
 
     def connect_rates(self, pc: HocObject, gids: Sequence[int]) -> None:
-        """Take the rates that the cells `gids` (in presynaptic order) offer, as late as spikes with a delay of a step."""
+        """Take the rates that the cells `gids` (in presynaptic order) offer, as late as spikes of one step."""
         self.send_rates(from_cells=True)
         for index, gid in enumerate(gids):
             pc.target_var(self._rates._ref_x[index], RATE_SOURCE + gid, sec=self._section)

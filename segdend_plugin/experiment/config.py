@@ -37,9 +37,7 @@ class Layers(_Part):
     """The sizes of the network."""
 
     hidden: tuple[HiddenLayer, ...] = Field((HiddenLayer(size=50),), description="hidden layers, [] for none")
-    output: int | None = Field(
-        None, gt=0, description="classes of the output; by default those of the data"
-    )
+    output: int | None = Field(None, gt=0, description="classes of the output; by default those of the data")
     cells_per_class: int = Field(1, gt=0, description="output cells per class; their mean potential decides")
 
     @field_validator("hidden", mode="before")
@@ -69,6 +67,14 @@ class Training(_Part):
     epochs: int | None = Field(None, ge=0, description="passes through the images; by default 6 for the digits, else 1")
     evaluate_every: int | None = Field(None, gt=0, description="examples between evaluations; by default an epoch")
     evaluate_images: int = Field(100, gt=0, description="held-out images of an evaluation during training")
+
+
+class Diagnostics(_Part):
+    """What is recorded of training."""
+
+    every: int = Field(
+        0, ge=0, description="examples between records of angles, losses, rates and plateaus; 0: none"
+    )
 
 
 class Checkpoint(_Part):
@@ -177,6 +183,7 @@ class Experiment(_Part):
     data: Data = Data()
     training: Training = Training()
     checkpoint: Checkpoint = Checkpoint()
+    diagnostics: Diagnostics = Diagnostics()
     rule: Rule = Rule()
     feedback: FeedbackPart = FeedbackPart()
     phases: Phases = Phases()

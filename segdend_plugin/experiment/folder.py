@@ -161,7 +161,8 @@ class Folder:
         with self._writing():
             content = json.dumps(asdict(summary), indent=2) + "\n"
             checkpoint.write_whole(self.path / "summary.json", content.encode())
-            (self.path / CHECKPOINT).unlink(missing_ok=True)
+            for name in (CHECKPOINT, f"{CHECKPOINT}.part"):  # the latter of a process that was killed
+                (self.path / name).unlink(missing_ok=True)
 
     def _acquire(self) -> None:
         """Keep other processes from training into the folder; the system ends that with this process."""

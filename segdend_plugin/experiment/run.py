@@ -16,11 +16,12 @@ from segdend_plugin.experiment import checkpoint, config, datasets
 from segdend_plugin.experiment.checkpoint import State
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.datasets import Dataset
+from segdend_plugin.experiment.diagnostics import Recorder
 from segdend_plugin.experiment.folder import Folder, Summary, read_summary
 from segdend_plugin.experiment.trainer import Metric, Progress, Trainer
 
 
-class _Recorder:
+class _Reports:
     """Passes reports on to the observer and, on rank 0, into the folder."""
 
     def __init__(self, observer: Progress, folder: Folder | None) -> None:
@@ -110,7 +111,11 @@ def _run(
 ) -> tuple[Summary, Path]:
     """Train from a state, or from the beginning, and write the results on the rank that has the folder."""
     ranks = network.ranks
-    trainer = Trainer(experiment, dataset, network, _Recorder(observer, folder))
+    first = 0 if state is None else state.example
+    recorder = None
+    if folder is not None and experiment.diagnostics.every:
+        recorder = Recorder(folder.path, network.output.somatic_gain, first)
+    trainer = Trainer(experiment, dataset, network, _Reports(observer, folder), recorder)
 
     def save(example: int) -> None:
         reached = _state(network, example, trainer.seconds_training)
@@ -119,7 +124,7 @@ def _run(
 
     if state is not None:
         trainer.seconds_training = state.seconds
-    trainer.train(0 if state is None else state.example, save)
+    trainer.train(first, save)
     error = trainer.evaluate(dataset.held_out, trainer.total)
     final = _state(network, trainer.total, trainer.seconds_training)
     compartments = sum(ranks.allgather(_local_compartments()))

@@ -13,6 +13,7 @@ from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import SegDendError
 from segdend_plugin.experiment.config import REPORT_EVERY, Experiment
 from segdend_plugin.experiment.datasets import Dataset, Images
+from segdend_plugin.experiment.diagnostics import Recorder
 from segdend_plugin.rule import phases
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, Integers
@@ -77,10 +78,20 @@ class Trainer:
         This rank's part of the network.
     progress
         Observer.
+    recorder
+        Takes the diagnostics, on rank 0.
     """
 
-    def __init__(self, experiment: Experiment, dataset: Dataset, network: Network, progress: Progress) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        dataset: Dataset,
+        network: Network,
+        progress: Progress,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.experiment, self.dataset, self.network, self.progress = experiment, dataset, network, progress
+        self.recorder = recorder
         self.rates = experiment.learning_rates(network.sizes[0], network.sizes[-1])
         self.seconds_training = 0.0
 
@@ -141,13 +152,20 @@ class Trainer:
         seen: list[Array] = []
         labels: list[int] = []
         start = time.perf_counter()
+        recorded = self.experiment.diagnostics.every
         for example, index in self._order(first, stop):
             label = int(self.dataset.train.labels[index])
             schedule = self._schedule(example)
             self.network.show(self.dataset.train.rates[index], schedule, Purpose.TRAINING_SPIKES, example, label)
-            averages, _ = self.network.learn(
-                schedule, self._rates(example), example, train_hidden=self.experiment.rule.train_hidden
+            averages, observation = self.network.learn(
+                schedule,
+                self._rates(example),
+                example,
+                train_hidden=self.experiment.rule.train_hidden,
+                observe=recorded > 0 and example % recorded == 0,
             )
+            if observation is not None and self.recorder is not None:
+                self.recorder.add(example, label, observation)
             seen.append(averages.forward_potential)
             labels.append(label)
             self.progress.advance()
@@ -156,6 +174,8 @@ class Trainer:
                 seconds = time.perf_counter() - start
                 self.seconds_training += seconds
                 self.progress.report(Metric("train", example + 1, len(seen), wrong / len(seen), len(seen) / seconds))
+                if self.recorder is not None:
+                    self.recorder.flush(example + 1)
                 seen, labels, start = [], [], time.perf_counter()
 
     def _order(self, first: int, stop: int) -> Iterator[tuple[int, int]]:
