@@ -18,6 +18,7 @@ from segdend_plugin import cli
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.experiment import checkpoint, config, run
+from segdend_plugin.experiment.folder import Folder
 
 TOTAL = 340
 SETTINGS = [
@@ -162,8 +163,10 @@ def test_killed_at_any_moment(whole: dict[str, Path], tmp_path: Path) -> None:
     assert not (folder / "summary.json").exists(), "killed too late"
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"kind": "tra')  # as a kill in the middle of a line leaves it
+    (folder / "checkpoint.h5.part").write_bytes(b"half")
     assert resume(folder) == 0
     assert results(folder) == results(whole["learned"])
+    assert not list(folder.glob("checkpoint.h5*"))
 
 
 def test_training_speed_covers_all_stretches(tmp_path: Path) -> None:
@@ -183,7 +186,7 @@ def test_a_finished_run_says_so(whole: dict[str, Path], capsys: pytest.CaptureFi
     before = results(folder)
     assert resume(folder) == 0
     captured = capsys.readouterr()
-    assert captured.err == f"segdend: the run in {str(folder)!r} is finished already\n"
+    assert captured.err == f"segdend: the run in {str(folder)!r} is finished: nothing is left to train.\n"
     assert captured.out.startswith("test error ")
     assert results(folder) == before
     assert not (folder / ".lock").exists()
@@ -231,6 +234,16 @@ def test_two_processes_in_one_folder(
     (tmp_path / "config.yaml").write_bytes((whole["random"] / "config.yaml").read_bytes())
     with FileLock(tmp_path / ".lock"):
         check(tmp_path, capsys, ("in use by another process", "choose another folder"))
+
+
+def test_a_run_keeps_its_folder_to_itself(tmp_path: Path) -> None:
+    class Intruding(Stopping):
+        def advance(self) -> None:
+            with pytest.raises(ConfigError, match="in use by another process"):
+                Folder(tmp_path / "run", resume=True)
+
+    run.train(config.load(settings=[*SETTINGS, "data.train=2"]), tmp_path / "run", Intruding())
+    assert not (tmp_path / "run" / ".lock").exists()
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(
