@@ -24,7 +24,8 @@ NETWORKS = {
         "feedback.noise=0.05",
         "rule.plateau=bursts",
         "rule.plateau_jitter=3",
-        "data.train=5",
+        "data.train=4",
+        "data.test=2",
         "training.epochs=1",
     ],
     # rates travel in every step; errors of whole layers after every example; the coupling lets the feedback count
@@ -38,6 +39,9 @@ NETWORKS = {
         "feedback.signal=rates",
         "feedback.route=layerwise",
         "feedback.learning_rate=0.1",
+        "data.train=4",
+        "data.test=2",
+        "training.epochs=1",
     ],
 }
 TO_FOUR = ("lumped", "reconstructed")

@@ -1,6 +1,7 @@
 """A network of the caller's own cells in plain NEURON learns exactly as the one that NetPyNE builds."""
 
 import numpy as np
+import pytest
 
 from segdend_plugin.experiment import config
 from segdend_plugin.rule import phases
@@ -16,7 +17,15 @@ def learn(network, n_input):
     return network.gather_weights()
 
 
-def test_same_weights_as_netpyne(ranks):
+@pytest.mark.parametrize(
+    "variant",
+    [
+        [],
+        ["feedback.weights=symmetric", "feedback.noise=0.05", "rule.plateau=bursts", "rule.plateau_jitter=3"],
+        ["rule.feedforward=rates", "feedback.signal=rates", "rule.psp_memory=10", "feedback.learning_rate=0.1"],
+    ],
+)
+def test_same_weights_as_netpyne(ranks, variant):
     from neuron import h
 
     from segdend_plugin.cells import templates
@@ -26,7 +35,7 @@ def test_same_weights_as_netpyne(ranks):
     from segdend_plugin.hosts import neuron as host
 
     mechanisms.load()
-    experiment = config.load(settings=["cell=three_compartment", "layers.hidden=[6]"])
+    experiment = config.load(settings=["cell=three_compartment", "layers.hidden=[6]", *variant])
     built = network.build(experiment, 9, 3)
     first = learn(built, 9)
     gids = [built.inputs.gids, built.hidden[0].gids, built.output.gids]
@@ -42,7 +51,7 @@ def test_same_weights_as_netpyne(ranks):
         host.LayerOfCells(layer, [handle for _, handle in own]) for layer, own in zip(gids[1:], cells, strict=True)
     ]
     inputs = [(gid, h.SegDendInput()) for gid in gids[0]]
-    mine = host.create(gids[0], inputs, layers, seed=0)
+    mine = host.create(gids[0], inputs, layers, seed=0, variant=experiment.variant())
     second = learn(mine, 9)
     for (matrix, biases), (same_matrix, same_biases) in zip(first.values(), second.values(), strict=True):
         np.testing.assert_array_equal(matrix, same_matrix)
