@@ -44,10 +44,16 @@ class Recorder:
         self._forwards: list[Array] = []
         self._backwards: list[Array] = []
         if self.path.exists():
-            with h5py.File(self.path, "a") as file:
-                kept = {counter: int(np.sum(file[counter][()] < example)) for counter in COUNTERS if counter in file}
-                for key, dataset in file.items():
-                    dataset.resize(kept[COUNTERS[key.startswith("eigenvalue")]], axis=0)
+            try:
+                self._cut_back(example)
+            except (OSError, KeyError, ValueError):
+                raise DataError(f"{str(self.path)!r} is damaged: remove it; records then begin anew.") from None
+
+    def _cut_back(self, example: int) -> None:
+        with h5py.File(self.path, "a") as file:
+            kept = {counter: int(np.sum(file[counter][()] < example)) for counter in COUNTERS if counter in file}
+            for key, dataset in file.items():
+                dataset.resize(kept[COUNTERS[key.startswith("eigenvalue")]], axis=0)
 
     def add(self, example: int, label: int, seen: Observation) -> None:
         """Take one example."""

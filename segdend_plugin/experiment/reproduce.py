@@ -96,8 +96,7 @@ def jobs(figure: Figure, scale: Scale, out: Path, data: Path | None, changes: Se
     else:
         common += [f"data.path={data.expanduser().absolute()}", f"training.epochs={plan.epochs}"]
         common += [f"data.{part}={n}" for part, n in (("train", plan.train), ("test", plan.test)) if n is not None]
-        total = (plan.train or 60000) * plan.epochs
-        common += [f"training.evaluate_every={max(1000, min(total // 6, 60000))}", "training.evaluate_images=500"]
+        common += ["training.evaluate_images=1000"]
     sizes = DIGITS_SIZES if data is None else MNIST_SIZES
     return [
         Job(

@@ -1,0 +1,66 @@
+"""The figures of the paper as sets of runs: every run is a valid description, and a folder is never mixed up."""
+
+from pathlib import Path
+
+import pytest
+
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.experiment import config, reproduce
+from segdend_plugin.experiment.figures import FIGURES
+from segdend_plugin.experiment.reproduce import Row
+from segdend_plugin.views import reproduce as view
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("scale", ["quick", "hour", "full"])
+@pytest.mark.parametrize("data", [None, Path("mnist.npz")])
+def test_every_run_of_every_figure_is_valid(name, scale, data, tmp_path):
+    figure = reproduce.find(name)
+    jobs = reproduce.jobs(figure, scale, tmp_path, data)
+    assert len({job.folder for job in jobs}) == len(jobs) == len(figure.conditions) * figure.plan(scale).seeds
+    for job in jobs:
+        experiment = config.load(settings=job.settings)
+        assert experiment.seed == job.seed
+        assert experiment.cell == "three_compartment"
+        assert (experiment.data.path is None) == (data is None)
+        assert "--out" in reproduce.command(job)
+
+
+def test_conditions_differ_in_what_their_names_say():
+    def experiments(name):
+        jobs = reproduce.jobs(FIGURES[name], "full", Path("x"), Path("mnist.npz"))
+        return {job.condition.name: config.load(settings=job.settings) for job in jobs}
+
+    layers = experiments("layers")
+    assert [len(layers[name].layers.hidden) for name in ("none", "one", "two")] == [0, 1, 2]
+    assert [layer.size for layer in layers["two"].layers.hidden] == [500, 100]
+    assert layers["two"].epochs() == 60
+    sparse = experiments("sparse")
+    assert [(f.fraction, f.scale) for f in (e.feedback for e in sparse.values())] == [(1, 1), (0.2, 5), (0.2, 1)]
+    assert [e.lumped.g_apical for e in experiments("coupling").values()] == [0, 0.05, 0.6]
+    assert experiments("symmetric")["symmetric_noisy"].feedback.noise == 0.05
+
+
+def test_an_unknown_figure():
+    with pytest.raises(ConfigError, match="FIGURE='fig9'"):
+        reproduce.find("fig9")
+
+
+def test_a_folder_with_other_settings_is_not_continued(tmp_path):
+    figure = reproduce.find("jitter")
+    first = reproduce.jobs(figure, "quick", tmp_path, None)[0]
+    first.folder.mkdir()
+    (first.folder / "config.yaml").write_text(config.load(settings=first.settings).to_yaml())
+    assert "--resume" in reproduce.command(first)
+    other = reproduce.jobs(figure, "quick", tmp_path, None, ["rule.final_rate=1"])[0]
+    with pytest.raises(ConfigError, match="other settings"):
+        reproduce.command(other)
+
+
+def test_the_table_has_published_value_seeds_and_spread():
+    figure = reproduce.find("layers")
+    rows = [Row(condition, (5.0, 6.0, 7.0), 60000, 10000) for condition in figure.conditions]
+    text = view.table(figure, "hour", rows)
+    assert "| one | 4.1 | 6.00 | 1.00 | 3 | 60000 | 10000 |" in text
+    assert "Fig 6B" in text
+    assert Row(figure.conditions[0], (5.0,), 1, 1).sd != Row(figure.conditions[0], (5.0,), 1, 1).sd
