@@ -14,8 +14,9 @@ Model
                   constant tau_slow it gives kappa at the soma. Each step receives the
                   mean over the step, so that the charge is exact at any dt.
 
-    send_rates() replaces spikes by the rates of the presynaptic cells, as they stand in a
-    Vector at the start of a step, unfiltered (the non-spiking form of the released code).
+    send_rates() replaces spikes by the rates of the presynaptic cells, unfiltered (the
+    non-spiking form of the released code). A rate takes as long as a spike: the Vector
+    holds those of the step before, and they wait here for the rest of the delay.
 
     memory cuts kernel 0 off: ages beyond it count nothing, as in the authors' code.
 
@@ -77,8 +78,10 @@ struct Projection {
     int n_pre{}, n_post{}, n_slots{};
     double *weights{}, *bias{}, *slot{}, *out{}, *forward_trace{}, *target_trace{};
     double* rates{};                          // of the presynaptic cells, where these are sent instead of spikes
-    bool from_cells{};                        // and whether they take a step to arrive
-    std::vector<double> sent;                 // the rates that `out` was made of
+    double delay{};                           // of these rates, 0 for those of inputs, which are constant
+    std::vector<double> come, sent;           // the rates that have arrived, and those that `out` was made of
+    std::vector<double> way;                  // rates on their way: a row for each step of delay beyond the first
+    long late{}, next{};                      // number of these rows, and the one that arrives next
     std::vector<double> slow, fast, arrived;  // per slot and postsynaptic cell
     std::vector<double> past;                 // `arrived` of the last `kept` steps, where the kernel is cut
     std::vector<int> count, fired;            // spikes of this step: per presynaptic cell, and which
@@ -96,6 +99,24 @@ struct Projection {
             row[i] = arrived[i];
         }
         oldest = (oldest + 1) % kept;
+    }
+
+    // Rates of cells are nothing until the first ones arrive, whatever the previous trial has left.
+    void start_rates(double step) {
+        if (delay > 0.) {
+            std::fill_n(rates, n_pre, 0.);
+            late = std::max(long(std::floor(delay / step + 0.5)) - 1, 0L);
+            next = 0;
+            way.assign(size_t(late) * n_pre, 0.);
+        }
+    }
+
+    void fetch_rates() {
+        std::copy_n(rates, n_pre, come.begin());
+        if (late) {
+            std::swap_ranges(come.begin(), come.end(), way.begin() + size_t(next) * n_pre);
+            next = (next + 1) % late;
+        }
     }
 };
 
@@ -115,20 +136,21 @@ double window_mean(const Projection& p, double tau_difference, long now, long fi
 // The drive as the weighted sum of rates; their averages over the windows are summed step by step.
 void weigh_rates(Projection& p, long now, long first, long last, long target_first, long target_last) {
     const bool forward = now >= first && now < last, target = now >= target_first && now < target_last;
+    p.fetch_rates();
     for (int pre = 0; pre < p.n_pre; ++pre) {
-        p.forward_trace[pre] += forward ? p.rates[pre] / double(last - first) : 0.;
-        p.target_trace[pre] += target ? p.rates[pre] / double(target_last - target_first) : 0.;
+        p.forward_trace[pre] += forward ? p.come[pre] / double(last - first) : 0.;
+        p.target_trace[pre] += target ? p.come[pre] / double(target_last - target_first) : 0.;
     }
-    if (now > 0 && std::equal(p.sent.begin(), p.sent.end(), p.rates)) {
+    if (now > 0 && p.sent == p.come) {
         return;
     }
-    std::copy_n(p.rates, p.n_pre, p.sent.begin());
+    p.sent = p.come;
     const int n = p.n_post;
     for (size_t i = 0; i < p.slow.size(); ++i) {
         p.out[i] = p.bias[i % n] / p.n_slots;
     }
     for (int pre = 0; pre < p.n_pre; ++pre) {
-        if (const double rate = p.rates[pre]) {
+        if (const double rate = p.come[pre]) {
             const double* __restrict weight = p.weights + size_t(pre) * n;
             double* __restrict out = p.out + size_t(p.slot[pre]) * n;
             for (int i = 0; i < n; ++i) {
@@ -163,9 +185,7 @@ VERBATIM
     std::fill(p.fast.begin(), p.fast.end(), 0.);
     std::fill(p.count.begin(), p.count.end(), 0);
     p.fired.clear();
-    if (p.from_cells) {
-        std::fill_n(p.rates, p.n_pre, 0.);  // here by now are the rates at the end of the previous trial
-    }
+    p.start_rates(dt);
     std::fill_n(p.forward_trace, p.n_pre, 0.);
     std::fill_n(p.target_trace, p.n_pre, 0.);
     p.kept = long(std::floor(memory / dt + 0.5));
@@ -269,14 +289,14 @@ VERBATIM
 ENDVERBATIM
 }
 
-: send_rates(rates, from_cells): let the rates (1/ms) in this Vector drive the dendrites instead of spikes; those of
-: cells, unlike those of inputs, are 0 when a trial begins
+: send_rates(rates, delay): let the rates (1/ms) in this Vector drive the dendrites instead of spikes: those of cells
+: after a delay (ms), or the constant ones of inputs, delay 0
 PROCEDURE send_rates() {
 VERBATIM
     Projection& p = *PROJECTION;
     p.rates = vector_vec(vector_arg(1));
-    p.from_cells = *getarg(2) != 0.;
-    p.sent.assign(p.n_pre, 0.);
+    p.delay = *getarg(2);
+    p.come.assign(p.n_pre, 0.);
 ENDVERBATIM
 }
 

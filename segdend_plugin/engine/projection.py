@@ -79,13 +79,13 @@ class Projection:
             netcon.delay = delay
             self._netcons.append(netcon)
 
-    def send_rates(self, *, from_cells: bool = False) -> Array:
+    def send_rates(self, delay: float = 0.0) -> Array:
         """Be driven by rates instead of spikes, and return the view to write those of constant sources to.
 
         Parameters
         ----------
-        from_cells
-            Whether the sources are cells, whose rates are nothing until the first ones arrive.
+        delay
+            After which the rates of cells arrive (ms), nothing before; 0 for sources that are not cells.
 
         Returns
         -------
@@ -95,13 +95,13 @@ class Projection:
         from neuron import h
 
         self._rates = h.Vector(self.n_pre)
-        self._mechanism.send_rates(self._rates, from_cells)
+        self._mechanism.send_rates(self._rates, delay)
         rates: Array = self._rates.as_numpy()
         return rates
 
-    def connect_rates(self, pc: HocObject, gids: Sequence[int]) -> None:
-        """Take the rates that the cells `gids` (in presynaptic order) offer, as late as spikes of one step."""
-        self.send_rates(from_cells=True)
+    def connect_rates(self, pc: HocObject, gids: Sequence[int], delay: float) -> None:
+        """Take the rates that the cells `gids` (in presynaptic order) offer, after `delay` ms."""
+        self.send_rates(delay)
         for index, gid in enumerate(gids):
             pc.target_var(self._rates._ref_x[index], RATE_SOURCE + gid, sec=self._section)
 

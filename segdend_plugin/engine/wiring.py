@@ -85,7 +85,7 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
             elif depth == 0:
                 network.inputs.send_rates(projection)
             else:
-                projection.connect_rates(network.ranks.pc, pre)
+                projection.connect_rates(network.ranks.pc, pre, wiring.delay)
             if depth < len(network.hidden) and wiring.tuft_sites:
                 _feed_back(network, population, network.feedback_sources(depth), wiring)
         pre = layer.gids
@@ -108,7 +108,7 @@ def _feed_back(network: Network, population: Population, sources: Sequence[int],
     if variant.feedback.signal == "spikes":
         projection.connect(network.ranks.pc, sources, wiring.feedback_delay)
     else:
-        projection.connect_rates(network.ranks.pc, sources)
+        projection.connect_rates(network.ranks.pc, sources, wiring.feedback_delay)
 
 
 def _kernel(population: Population) -> Kernel:

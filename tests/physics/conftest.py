@@ -54,6 +54,7 @@ class Trial:
             "feedforward": experiment.rule.feedforward,
             "feedback_signal": experiment.feedback.signal,
             "route": experiment.feedback.route,
+            "delay_steps": max(round(experiment.phases.delay / self.schedule.dt), 1),
             "cells_per_class": experiment.layers.cells_per_class,
             "hidden_error": experiment.rule.hidden_error,
         } | changed
@@ -115,7 +116,7 @@ def drive(ranks, build):
         network.show(image, schedule, Purpose.TRAINING_SPIKES, EXAMPLE, label)
         averages = [population.averages(schedule) for population in populations]
         network.learn(schedule, [1.0] * len(populations), EXAMPLE, train_hidden=True)
-        delay = 1.0 * (1 + 1e-6)
+        delay = max(experiment.phases.delay, dt) * (1 + 1e-6)
         trains = [
             arrivals(times, gids, wanted, schedule, delay)
             for wanted in (network.inputs.gids, *(population.gids for population in populations))

@@ -64,6 +64,16 @@ def test_variant(drive, name):
     assert differ(records, trial.oracle(**otherwise)), "the variant makes no difference here"
 
 
+@pytest.mark.parametrize(("dt", "delay"), [(0.5, 1.0), (1.0, 3.0), (1.0, 0.2)])
+def test_rates_take_as_long_as_spikes(drive, dt, delay):
+    """The delay counts in steps, at least one; the oracle has one latency for both."""
+    settings = ["rule.feedforward=rates", "feedback.signal=rates", "lumped.g_apical=0.05", f"phases.delay={delay}"]
+    trial = drive("layers.hidden=[8]", *settings, dt=dt)
+    agrees(trial, trial.oracle())
+    spiking = drive("layers.hidden=[8]", "lumped.g_apical=0.05", f"phases.delay={delay}", dt=dt)
+    agrees(spiking, spiking.oracle())
+
+
 @pytest.mark.parametrize("dt", [1.0, 0.5])
 def test_plateaus_that_precede_the_ends_of_phases(drive, dt):
     trial = drive("layers.hidden=[9,7]", "rule.plateau_jitter=3", dt=dt)
