@@ -37,7 +37,7 @@ test: install ## lint, types and all tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-mutants: install ## make one mistake after the other in a copy: a test must catch each (15 minutes)
+mutants: install ## make one mistake after the other in a copy: a test must catch each (20 minutes)
 	$(BIN)/python tests/mutants/run.py
 
 lint: install ## style and types
