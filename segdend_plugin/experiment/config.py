@@ -72,9 +72,7 @@ class Training(_Part):
 class Diagnostics(_Part):
     """What is recorded of training."""
 
-    every: int = Field(
-        0, ge=0, description="examples between records of angles, losses, rates and plateaus; 0: none"
-    )
+    every: int = Field(0, ge=0, description="examples between records of angles, losses, rates and plateaus; 0: none")
 
 
 class Checkpoint(_Part):
