@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 
 import numpy as np
 
+from segdend_plugin.engine import state
+from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.population import Averages, Inputs, Population
-from segdend_plugin.engine.projection import Projection
 from segdend_plugin.engine.windows import announce
 from segdend_plugin.errors import DataError
 from segdend_plugin.rule import backprop
@@ -27,7 +26,7 @@ from segdend_plugin.rule.targets import (
     postsynaptic_change,
 )
 from segdend_plugin.rule.variant import Variant
-from segdend_plugin.types import Array, Integers
+from segdend_plugin.types import Array
 
 
 @dataclass(frozen=True)
@@ -55,27 +54,6 @@ class Observation:
     differences: list[Array]
     forward: list[Array]
     feedback: list[Array]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """The populations of one layer; together they are what the next layer sees, in this order."""
-
-    populations: tuple[Population, ...]
-
-    @cached_property
-    def gids(self) -> list[int]:
-        """All cells of the layer."""
-        return [gid for population in self.populations for gid in population.gids]
-
-    def columns(self, population: Population) -> list[int]:
-        """Return where the local cells of a population stand in the layer."""
-        return [self.position[gid] for gid in population.local_gids]
-
-    @cached_property
-    def position(self) -> dict[int, int]:
-        """Where each cell stands in the layer."""
-        return {gid: k for k, gid in enumerate(self.gids)}
 
 
 class Network:
@@ -243,13 +221,13 @@ class Network:
         """Return the exact errors of whole hidden layers, and the weights out of these."""
         forward = self._whole_forward()
         somas = [
-            self._whole(layer, {name: seen.forward_potential for name, seen in averages.items()})
+            layer.whole(self.ranks, {name: seen.forward_potential for name, seen in averages.items()})
             for layer in self.hidden
         ]
         gains = [
             np.concatenate([np.full(len(p.gids), p.somatic_gain) for p in layer.populations]) for layer in self.hidden
         ]
-        whole_output = self._whole(self._output_layer, {self.output.name: output})
+        whole_output = self._output_layer.whole(self.ranks, {self.output.name: output})
         return backprop.hidden_deltas(forward, whole_output, somas, gains), forward
 
     def _local(self, whole: Sequence[Array]) -> dict[str, Array]:
@@ -260,22 +238,12 @@ class Network:
                 result[population.name] = values[layer.columns(population)]
         return result
 
-    def _whole(self, layer: Layer, values: dict[str, Array]) -> Array:
-        """Return values of all cells of a layer, in its order, from those of the local cells; last axis: cells."""
-        parts = self.ranks.allgather(
-            [(population.local_gids, values[population.name]) for population in layer.populations]
-        )
-        pieces = [piece for part in parts for piece in part if len(piece[0])]
-        gids = np.concatenate([piece[0] for piece in pieces])
-        order = np.argsort([layer.position[gid] for gid in gids.tolist()])
-        return np.concatenate([piece[1] for piece in pieces], axis=-1)[..., order]
-
     def _whole_forward(self) -> list[Array]:
         """Return the weights out of every hidden layer, shape (n_hidden, n_next)."""
         result = []
         for layer in self.layers[1:]:
             inbound = {p.name: p.inbound.weights if p.inbound is not None else np.empty(0) for p in layer.populations}
-            result.append(self._whole(layer, inbound))
+            result.append(layer.whole(self.ranks, inbound))
         return result
 
     def _observe(
@@ -290,23 +258,23 @@ class Network:
         for layer in self.layers:
             names = [population.name for population in layer.populations]
             columns = [
-                self._whole(layer, {name: getattr(averages[name], field.name) for name in names})
+                layer.whole(self.ranks, {name: getattr(averages[name], field.name) for name in names})
                 for field in fields(Averages)
             ]
             whole.append(Averages(*columns))
         feedback = [
-            self._whole(
-                layer,
+            layer.whole(
+                self.ranks,
                 {p.name: p.feedback.weights if p.feedback is not None else np.empty(0) for p in layer.populations},
             )
             for layer in self.hidden
         ]
         return Observation(
-            self._whole(self._output_layer, deltas),
-            [self._whole(layer, deltas) for layer in self.hidden],
+            self._output_layer.whole(self.ranks, deltas),
+            [layer.whole(self.ranks, deltas) for layer in self.hidden],
             exact,
             whole,
-            [self._whole(layer, differences) for layer in self.hidden],
+            [layer.whole(self.ranks, differences) for layer in self.hidden],
             forward,
             feedback,
         )
@@ -320,7 +288,7 @@ class Network:
             Population name -> weights (n_pre, n_post), biases (n_post,); None on other ranks.
         """
         populations = [population for layer in self.layers for population in layer.populations]
-        return self._gather(populations, lambda population: population.inbound)
+        return state.gather(self.ranks, populations, lambda population: population.inbound)
 
     def gather_feedback(self) -> dict[str, Array] | None:
         """Collect the feedback weights that learn on rank 0; all others follow from weights, seed and example.
@@ -331,30 +299,8 @@ class Network:
             Population name -> weights (n_source, n_post), empty without learning; None on other ranks.
         """
         populations = self._hidden_populations() if self.variant.feedback.learning_rate else []
-        collected = self._gather(populations, lambda population: population.feedback)
+        collected = state.gather(self.ranks, populations, lambda population: population.feedback)
         return None if collected is None else {name: matrix for name, (matrix, _) in collected.items()}
-
-    def _gather(
-        self, populations: Sequence[Population], projection_of: Callable[[Population], Projection | None]
-    ) -> dict[str, tuple[Array, Array]] | None:
-        mine = {
-            population.name: (population.local_gids, projection.weights, projection.biases)
-            for population in populations
-            if (projection := projection_of(population)) is not None
-        }
-        everyone = self.ranks.gather(mine)
-        if everyone is None:
-            return None
-        collected = {}
-        for population in populations:
-            parts = [part[population.name] for part in everyone if population.name in part]
-            if parts:
-                order = np.argsort(np.concatenate([part[0] for part in parts]))
-                collected[population.name] = (
-                    np.concatenate([part[1] for part in parts], axis=1)[:, order],
-                    np.concatenate([part[2] for part in parts])[order],
-                )
-        return collected
 
     def set_weights(self, weights: dict[str, tuple[Array, Array]]) -> None:
         """Take weights and biases as :meth:`gather_weights` gives them; every rank keeps its own cells'."""
@@ -364,7 +310,7 @@ class Network:
                     raise DataError(f"The weights have no population {population.name!r}: take those of this network.")
                 if population.inbound is not None:
                     matrix, biases = weights[population.name]
-                    columns = _local_columns(population, population.inbound, matrix)
+                    columns = state.local_columns(population, population.inbound, matrix)
                     population.inbound.weights[:] = matrix[:, columns]
                     population.inbound.biases[:] = biases[columns]
 
@@ -373,22 +319,4 @@ class Network:
         for population in self._hidden_populations():
             if population.name in feedback and population.feedback is not None:
                 matrix = feedback[population.name]
-                population.feedback.weights[:] = matrix[:, _local_columns(population, population.feedback, matrix)]
-
-
-def _local_columns(population: Population, projection: Projection, matrix: Array) -> Integers:
-    """Return which columns of a gathered matrix belong to this rank."""
-    wanted = (projection.n_pre, len(population.gids))
-    if matrix.shape != wanted:
-        raise DataError(f"The weights of {population.name!r} have shape {matrix.shape}: {wanted} is needed.")
-    return np.searchsorted(population.gids, population.local_gids)
-
-
-def weights_sha256(weights: dict[str, tuple[Array, Array]]) -> str:
-    """Return a digest of all weights and biases, the same for any number of ranks."""
-    digest = hashlib.sha256()
-    for name, (matrix, biases) in weights.items():
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(matrix.T).tobytes())
-        digest.update(np.ascontiguousarray(biases).tobytes())
-    return digest.hexdigest()
+                population.feedback.weights[:] = matrix[:, state.local_columns(population, population.feedback, matrix)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 
-from segdend_plugin.engine.network import weights_sha256
+from segdend_plugin.engine.state import weights_sha256
 from segdend_plugin.errors import DataError
 from segdend_plugin.types import Array
 

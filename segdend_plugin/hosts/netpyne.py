@@ -23,7 +23,8 @@ from typing import Any
 
 from segdend_plugin.cells.calibration import Scale
 from segdend_plugin.engine import mechanisms, mpi, wiring
-from segdend_plugin.engine.network import Layer, Network
+from segdend_plugin.engine.layer import Layer
+from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.rule.variant import Route, Variant

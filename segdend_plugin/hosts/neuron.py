@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from segdend_plugin.cells.calibration import Scale
 from segdend_plugin.engine import mechanisms, mpi, wiring
-from segdend_plugin.engine.network import Layer, Network
+from segdend_plugin.engine.layer import Layer
+from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
 from segdend_plugin.rule.variant import Variant
 from segdend_plugin.types import HocObject
