@@ -139,9 +139,7 @@ def run(todo: Sequence[Job], workers: int, report: Callable[[str], None]) -> Non
     processes: list[subprocess.Popen[str]] = []
 
     def train(folder: Path) -> None:
-        process = subprocess.Popen(
-            commands[folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
+        process = subprocess.Popen(commands[folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         processes.append(process)
         said = process.communicate()[0].strip().splitlines() or ["it was ended"]
         if process.returncode:
@@ -193,13 +191,17 @@ def coordination(folder: Path) -> dict[str, dict[int, float]]:
     }
 
 
+def fields(folder: Path) -> Array:
+    """Return the weights onto the first hidden layer, shape (n_input, n_hidden): its receptive fields."""
+    weights = checkpoint.read(folder / "weights.h5")
+    return next(matrix for name, (matrix, _) in weights.items() if name.startswith("hidden1"))
+
+
 def field_matches(folder: Path, reference: Path) -> tuple[Array, Array]:
     """Return the best matches of the first layer's receptive fields with those of a reference run, and shuffled."""
-    fields, others = _fields(folder), _fields(reference)
-    shuffled = np.stack(
-        [stream(0, Purpose.SHUFFLE, k).permutation(column) for k, column in enumerate(fields.T)], axis=1
-    )
-    return best_matches(fields, others), best_matches(shuffled, others)
+    mine, others = fields(folder), fields(reference)
+    shuffled = np.stack([stream(0, Purpose.SHUFFLE, k).permutation(column) for k, column in enumerate(mine.T)], axis=1)
+    return best_matches(mine, others), best_matches(shuffled, others)
 
 
 def write(figure: Figure, scale: Scale, rows: Sequence[Row], out: Path) -> None:
@@ -243,8 +245,3 @@ def _references(job: Job, done: Sequence[Job]) -> Iterator[Job]:
     others = [other for other in done if other.condition.name == "backprop"]
     yield from (other for other in others if other.seed != job.seed)
     yield from others
-
-
-def _fields(folder: Path) -> Array:
-    weights = checkpoint.read(folder / "weights.h5")
-    return next(matrix for name, (matrix, _) in weights.items() if name.startswith("hidden1"))

@@ -24,6 +24,8 @@ MEASURES = {
     "coordination": "mean r of hidden and output loss",
     "fields": "median best match of fields (r)",
 }
+SHOWN = 8
+"""Receptive fields that are drawn."""
 RUNNING = 10
 """Training reports (of 100 examples) that one point of a curve is averaged over."""
 
@@ -143,9 +145,25 @@ def _fields(axes: Axes, figure: Figure, done: Sequence[Job]) -> None:
         shuffled.append(found[1])
     axes.hist(np.concatenate(matched), bins, color=COLOURS[0], alpha=0.7, label="local rule against backprop")
     axes.hist(np.concatenate(shuffled), bins, color=COLOURS[3], alpha=0.7, label="its pixels shuffled")
+    axes.set_ylim(top=1.9 * axes.get_ylim()[1])
     axes.set_xlabel("best match with a field of backprop (Pearson's r)")
     axes.set_ylabel("hidden cells")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="center right")
+    for row, (name, job) in enumerate((("local", local[0]), ("backprop", references[0]))):
+        _examples(axes, reproduce.fields(job.folder), name, bottom=0.8 - 0.19 * row)
+
+
+def _examples(axes: Axes, fields: Array, name: str, bottom: float) -> None:
+    """Draw the receptive fields of the first cells as pictures, red for positive and blue for negative weights."""
+    side = round(len(fields) ** 0.5)
+    if side * side != len(fields):
+        return
+    axes.text(0.02, bottom + 0.08, name, fontsize=8, transform=axes.transAxes)
+    for k, field in enumerate(fields.T[:SHOWN]):
+        picture = axes.inset_axes((0.13 + 0.85 / SHOWN * k, bottom, 0.8 / SHOWN, 0.18))
+        largest = np.abs(field).max()
+        picture.imshow(field.reshape(side, side), cmap="RdBu_r", vmin=-largest, vmax=largest)
+        picture.set_axis_off()
 
 
 def _compare(axes: Axes, figure: Figure, rows: Sequence[Row]) -> None:
