@@ -121,7 +121,7 @@ FIGURES: Mapping[str, Figure] = {
             "coordination",
             "The losses of hidden and output layer fall together",
             "Fig 5B, C and figure supplement 1",
-            (Condition("one", (_ONE,), 0.61, "r of class 2 in the second epoch; most classes 0.2 to 0.6"),),
+            (Condition("one", (_ONE,), None, "0.61 for class 2 in the second epoch; most classes 0.2 to 0.6"),),
             Plan(None, 1000, 2, 1),
             measure="coordination",
             published_epochs=10,

@@ -177,7 +177,7 @@ def smoothed_angle(folder: Path) -> tuple[Array, Array]:
 
 
 def coordination(folder: Path) -> dict[str, dict[int, float]]:
-    """Return per class the correlation of L0 and L1 in the last epoch, and with the pairs shuffled."""
+    """Return per class the correlation of L0 and L1 in the last half of training, and with the pairs shuffled."""
     record = diagnostics.read(folder)
     last = record["example"] >= record["example"][-1] // 2
     hidden, output, labels = record["hidden_loss"][last, 0], record["output_loss"][last], record["label"][last]

@@ -53,25 +53,34 @@ class FeedbackWeights:
         list of Array
             Shape (n_source, n_hidden) for each hidden layer; the source is the output layer, or the layer above.
         """
-        weights = self.random
-        if self.settings.follows_weights:
-            weights = symmetric_feedback(forward, self.settings.route)
-            if self.settings.weights == "sign_concordant":
-                weights = [np.sign(s) * np.abs(r) for s, r in zip(weights, self.random, strict=True)]
-        return [self._disturbed(depth, matrix, example) for depth, matrix in enumerate(weights)]
-
-    def _disturbed(self, depth: int, matrix: Array, example: int) -> Array:
-        """Return the weights with noise and without those that sparse feedback leaves out."""
         settings = self.settings
-        if settings.noise > 0.0:
-            drawn = (depth, example) if settings.noise_redrawn else (depth,)
-            noise = stream(self.seed, Purpose.FEEDBACK_NOISE, *drawn)
-            matrix = matrix + noise.normal(0.0, settings.noise, size=matrix.shape)
-        if settings.fraction < 1.0:
-            order = stream(self.seed, Purpose.FEEDBACK_MASK, depth).permutation(matrix.size)
-            kept = order < round(settings.fraction * matrix.size)
-            matrix = np.where(kept.reshape(matrix.shape), matrix, 0.0)
-        return settings.scale * matrix
+        if settings.weights == "symmetric":
+            # the released code disturbs each matrix, not their product
+            noisy = [self._noisy(depth, matrix, example) for depth, matrix in enumerate(forward)]
+            weights = symmetric_feedback(noisy, settings.route)
+        else:
+            weights = self.random
+            if settings.weights == "sign_concordant":
+                signs = symmetric_feedback(forward, settings.route)
+                weights = [np.sign(sign) * np.abs(drawn) for sign, drawn in zip(signs, weights, strict=True)]
+            weights = [self._noisy(depth, matrix, example) for depth, matrix in enumerate(weights)]
+        return [settings.scale * self._thinned(depth, matrix) for depth, matrix in enumerate(weights)]
+
+    def _noisy(self, depth: int, matrix: Array, example: int) -> Array:
+        settings = self.settings
+        if settings.noise == 0.0:
+            return matrix
+        drawn = (depth, example) if settings.noise_redrawn else (depth,)
+        noise = stream(self.seed, Purpose.FEEDBACK_NOISE, *drawn)
+        return matrix + noise.normal(0.0, settings.noise, size=matrix.shape)
+
+    def _thinned(self, depth: int, matrix: Array) -> Array:
+        """Return the weights without those that sparse feedback leaves out."""
+        if self.settings.fraction == 1.0:
+            return matrix
+        order = stream(self.seed, Purpose.FEEDBACK_MASK, depth).permutation(matrix.size)
+        kept = order < round(self.settings.fraction * matrix.size)
+        return np.where(kept.reshape(matrix.shape), matrix, 0.0)
 
 
 def random_feedback(

@@ -68,10 +68,13 @@ def plot(figure: Figure, scale: Scale, rows: Sequence[Row], done: Sequence[Job],
     {
         "error": _errors,
         "angle": _angles,
-        "coordination": _coordination,
+        "coordination": _eigenvalues,
         "fields": _fields,
     }[figure.measure](left, figure, done)
-    _compare(right, figure, rows)
+    if figure.measure == "coordination":
+        _correlations(right, figure, done)
+    else:
+        _compare(right, figure, rows)
     unfinished = scale != "full"
     note = f"{rows[0].examples} examples, {len(rows[0].values)} seed(s)"
     canvas.suptitle(
@@ -114,22 +117,30 @@ def _angles(axes: Axes, figure: Figure, done: Sequence[Job]) -> None:
     _finish(axes)
 
 
-def _coordination(axes: Axes, figure: Figure, done: Sequence[Job]) -> None:
+def _eigenvalues(axes: Axes, figure: Figure, done: Sequence[Job]) -> None:
     for colour, name, runs in _runs(figure, done):
-        for job in runs:
+        for k, job in enumerate(runs):
             record = diagnostics.read(job.folder)
-            axes.plot(record["eigenvalue_example"] + 1, record["eigenvalue"], color=colour, linewidth=1, label=name)
-            found = reproduce.coordination(job.folder)
-            inset = axes.inset_axes((0.45, 0.5, 0.52, 0.45))
-            for k, (label, marker) in enumerate((("paired", "o"), ("shuffled", "x"))):
-                inset.plot(list(found[label]), list(found[label].values()), marker, color=COLOURS[k + 1], label=label)
-            inset.set_xlabel("class", fontsize=8)
-            inset.set_ylabel("r(L0, L1)", fontsize=8)
-            inset.axhline(0, color="grey", linewidth=0.6)
-            inset.legend(fontsize=7)
+            label = name if k == 0 else None
+            axes.plot(record["eigenvalue_example"] + 1, record["eigenvalue"], color=colour, linewidth=1, label=label)
     axes.axhline(1, color="grey", linewidth=0.8, linestyle=":")
     axes.set_ylabel("largest eigenvalue of (I - JbJg)ᵀ(I - JbJg)")
     _finish(axes)
+
+
+def _correlations(axes: Axes, figure: Figure, done: Sequence[Job]) -> None:
+    for k, job in enumerate(done):
+        found = reproduce.coordination(job.folder)
+        for colour, (pairing, marker) in zip(COLOURS, (("paired", "o"), ("shuffled", "x")), strict=False):
+            label = pairing if k == 0 else None
+            axes.plot(list(found[pairing]), list(found[pairing].values()), marker, color=colour, label=label)
+    axes.plot([1.6, 2.4], [0.61, 0.61], color="black", linewidth=2, label="published, class 2, second epoch")
+    axes.axhline(0, color="grey", linewidth=0.6)
+    axes.set_xticks(range(10))
+    axes.set_ylim(top=0.95)  # room for the legend
+    axes.set_xlabel("class")
+    axes.set_ylabel("r of hidden and output loss, last half of training")
+    axes.legend(fontsize=8)
 
 
 def _fields(axes: Axes, figure: Figure, done: Sequence[Job]) -> None:
