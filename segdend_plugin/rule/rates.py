@@ -7,9 +7,9 @@ from math import sqrt
 
 from segdend_plugin.rule.weights import weight_statistics
 
-HIDDEN_STEP = 4.0
+HIDDEN_STEP, DEEP_HIDDEN_STEP = 4.0, 16.0
 OUTPUT_STEP = 1.0
-"""Sizes of a step, chosen on validation images (docs/science.md)."""
+"""Sizes of a step with one hidden layer, with more, and of the output, chosen on validation images (docs/science.md)."""
 INPUT_POWER = 0.004
 HIDDEN_POWER = 0.018
 """Mean square of a filtered spike train (1/ms^2) of an input (MNIST) and of a hidden cell."""
@@ -31,10 +31,11 @@ def learning_rates(sizes: Sequence[int]) -> tuple[float, ...]:
         Cells per layer, input first.
     """
     powers = [1.0 + sizes[0] * INPUT_POWER, *(1.0 + size * HIDDEN_POWER for size in sizes[1:-1])]
+    step = HIDDEN_STEP if len(sizes) == 3 else DEEP_HIDDEN_STEP
     hidden: list[float] = []
     spread = 0.0
     for depth in range(len(sizes) - 2, 0, -1):
         own = weight_statistics(sizes[depth])[1]
         spread = own if not spread else own * spread * sqrt(sizes[depth + 1])
-        hidden.insert(0, HIDDEN_STEP / (spread * powers[depth - 1]))
+        hidden.insert(0, step / (spread * powers[depth - 1]))
     return (*hidden, OUTPUT_STEP / powers[-1])
