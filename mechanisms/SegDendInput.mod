@@ -11,6 +11,8 @@ Parameters
     id                  identity of the random stream: the gid
     key, example        stream of the run (seed and purpose) and of the example
     until    0 ms       end of the trial
+    announced 1         whether NetCons learn of its spikes; a SegDendProjection draws
+                        the same train by itself
 
 Reference
     Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901, Methods.
@@ -20,7 +22,7 @@ NEURON {
     THREADSAFE
     ARTIFICIAL_CELL SegDendInput
     RANDOM stream
-    RANGE level, rate_max, id
+    RANGE level, rate_max, id, announced
     GLOBAL key, example, until
 }
 
@@ -28,13 +30,14 @@ PARAMETER {
     level = 0
     rate_max = 0.2 (/ms)
     id = 0
+    announced = 1
     key = 0
     example = 0
     until = 0 (ms)
 }
 
 INITIAL {
-    if (level > 0) {
+    if (level > 0 && announced) {
         net_send(0, 1)
     }
 }

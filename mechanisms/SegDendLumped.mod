@@ -29,7 +29,7 @@ NEURON {
     POINTER basal, apical
     RANDOM stream
     RANGE g_leak, g_basal, g_apical, g, e
-    RANGE rate_max, rest, unit, id, potential, rate
+    RANGE rate_max, rest, unit, id, announced, spikes, potential, rate
     RANGE forward_potential, forward_rate, target_potential, target_rate
     RANGE forward_apical, target_apical, forward_lead, target_lead
     GLOBAL key, example, forward_on, forward_off, target_on, target_off

@@ -3,10 +3,16 @@ TITLE Dense plastic projection: every presynaptic cell onto all postsynaptic cel
 COMMENT
 Model
     One object for all synapses from one layer to the cells of another layer that live
-    on this rank. One NetCon per presynaptic cell delivers its spikes; its weight[0]
-    carries the index of that cell. In each step the weight columns of the cells whose
-    spikes arrived are added, in ascending order whatever the order of arrival, and
-    filtered:
+    on this rank. It learns of the spikes of presynaptic cells
+
+        on this rank     by reading their counters of spikes in every step: listen()
+        on other ranks   through one NetCon each, whose weight[0] is the cell's index
+        of the image     by drawing the trains of all inputs itself, from the streams
+                         of these (SegDendInput), so that none has to travel: draw()
+
+    all with the same conduction delay and in the same step, however they come. In each
+    step the weight columns of the cells whose spikes arrived are added, in ascending
+    order whatever the order of arrival, and filtered:
 
         kernel 0: kappa(t) = (exp(-t/tau_slow) - exp(-t/tau_fast))/(tau_slow - tau_fast)
                   the postsynaptic potential of the paper (eqs 11-12)
@@ -38,6 +44,7 @@ Parameters
     tau_slow 10 ms, tau_fast 3 ms     tau_L and tau_s
     kernel   0                        see above
     memory   0 ms                     0 for the whole kernel; 10 ms in the released code
+    key, example, until               streams and end of the trial, as of SegDendInput
 
 Reference
     Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901, eqs 11-13 and Methods.
@@ -48,7 +55,7 @@ NEURON {
     POINT_PROCESS SegDendProjection
     POINTER state
     RANGE tau_slow, tau_fast, kernel, memory
-    GLOBAL forward_on, forward_off, target_on, target_off
+    GLOBAL forward_on, forward_off, target_on, target_off, key, example, until
 }
 
 PARAMETER {
@@ -60,6 +67,9 @@ PARAMETER {
     forward_off = 1e9 (ms)
     target_on = 1e9 (ms)
     target_off = 1e9 (ms)
+    key = 0
+    example = 0
+    until = 0 (ms)
 }
 
 ASSIGNED {
@@ -86,7 +96,78 @@ struct Projection {
     std::vector<double> past;                 // `arrived` of the last `kept` steps, where the kernel is cut
     std::vector<int> count, fired;            // spikes of this step: per presynaptic cell, and which
     double decay_slow{}, decay_fast{}, gain_slow{}, gain_fast{};
-    long kept{}, oldest{};                      // steps that count, 0 for all; the row of `past` to forget next
+    long kept{}, oldest{};                    // steps that count, 0 for all; the row of `past` to forget next
+    struct Cell {
+        int index;
+        neuron::container::data_handle<double> handle;
+        const double* spikes;                 // how many left the cell in the last step
+    };
+    std::vector<Cell> cells;                  // presynaptic cells on this rank
+    std::vector<std::vector<int>> due;        // spikes of these on their way, a row for each step of the delay
+    double cell_delay{};
+    const double *level{}, *gid{};            // of the inputs whose trains are drawn here
+    double input_rate{}, input_delay{};
+    nrnran123_State* stream{nrnran123_newstream()};
+    std::vector<std::vector<int>> trains;     // which inputs' spikes arrive in each step
+
+    ~Projection() {
+        nrnran123_deletestream(stream);
+    }
+
+    // Steps from one that begins at time 0 to that in which an event at this time arrives: half a step is rounded down.
+    static long arrival(double time, double step) {
+        return long(std::ceil(time / step - 0.5));
+    }
+
+    void start_spikes(double step, double key, double example, double until) {
+        due.assign(size_t(arrival(cell_delay, step)) + 1, {});
+        for (Cell& cell: cells) {
+            cell.spikes = &*cell.handle;  // once per trial: NEURON may have moved it
+        }
+        for (auto& spikes: trains) {
+            spikes.clear();
+        }
+        trains.resize(level ? size_t(std::ceil(until / step)) + 1 : 0);
+        for (int pre = 0; level && pre < n_pre; ++pre) {
+            if (const double rate = level[pre] * input_rate) {
+                nrnran123_setids(stream, uint32_t(gid[pre]), uint32_t(key), uint32_t(example));
+                nrnran123_setseq(stream, 0.);
+                double time = nrnran123_negexp(stream) / rate;
+                for (; time < until; time += nrnran123_negexp(stream) / rate) {
+                    const size_t now = size_t(arrival(time + input_delay, step));
+                    if (now < trains.size()) {
+                        trains[now].push_back(pre);
+                    }
+                }
+            }
+        }
+    }
+
+    void fire(int pre) {
+        if (count[pre]++ == 0) {
+            fired.push_back(pre);
+        }
+    }
+
+    // Takes the spikes that left cells of this rank in the last step, and those that arrive in this one.
+    void fetch_spikes(long now) {
+        auto& later = due[size_t(now + due.size() - 1) % due.size()];  // the row that was emptied in the last step
+        for (const Cell& cell: cells) {
+            for (double left = *cell.spikes; left > 0.; --left) {
+                later.push_back(cell.index);
+            }
+        }
+        auto& arriving = due[size_t(now) % due.size()];
+        for (int pre: arriving) {
+            fire(pre);
+        }
+        arriving.clear();
+        if (size_t(now) < trains.size()) {
+            for (int pre: trains[size_t(now)]) {
+                fire(pre);
+            }
+        }
+    }
 
     // Takes out what grows older than the memory in this step, and remembers what arrived in it.
     void forget() {
@@ -99,6 +180,48 @@ struct Projection {
             row[i] = arrived[i];
         }
         oldest = (oldest + 1) % kept;
+    }
+
+    // Adds up to four rows of weights to what arrives at one place: together they are read faster than one by one.
+    void add_rows(const int* pre, int rows) {
+        double* __restrict in = arrived.data() + size_t(slot[pre[0]]) * n_post;
+        const double* w[4];
+        double c[4];
+        const int n = n_post;
+        for (int k = 0; k < rows; ++k) {
+            w[k] = weights + size_t(pre[k]) * n_post;
+            c[k] = count[pre[k]];
+        }
+        if (rows == 4) {
+            const double *__restrict a = w[0], *__restrict b = w[1], *__restrict d = w[2], *__restrict e = w[3];
+            for (int i = 0; i < n; ++i) {
+                in[i] = (((in[i] + c[0] * a[i]) + c[1] * b[i]) + c[2] * d[i]) + c[3] * e[i];
+            }
+            return;
+        }
+        for (int k = 0; k < rows; ++k) {
+            const double* __restrict a = w[k];
+            for (int i = 0; i < n; ++i) {
+                in[i] += c[k] * a[i];
+            }
+        }
+    }
+
+    // Lets what arrived at one place decay, and writes the drive of its cells. Local names let it be vectorised.
+    void filter(int place, double share) {
+        const double slow_left = decay_slow, fast_left = decay_fast, of_slow = gain_slow, of_fast = gain_fast;
+        const double* __restrict constant = bias;
+        double* __restrict in = arrived.data() + size_t(place) * n_post;
+        double* __restrict s = slow.data() + size_t(place) * n_post;
+        double* __restrict f = fast.data() + size_t(place) * n_post;
+        double* __restrict result = out + size_t(place) * n_post;
+        const int n = n_post;
+        for (int i = 0; i < n; ++i) {
+            s[i] = (s[i] + in[i]) * slow_left;
+            f[i] = (f[i] + in[i]) * fast_left;
+            in[i] = 0.;
+            result[i] = of_slow * s[i] + of_fast * f[i] + share * constant[i];
+        }
     }
 
     // Rates of cells are nothing until the first ones arrive, whatever the previous trial has left.
@@ -186,6 +309,7 @@ VERBATIM
     std::fill(p.count.begin(), p.count.end(), 0);
     p.fired.clear();
     p.start_rates(dt);
+    p.start_spikes(dt, key, example, until);
     std::fill_n(p.forward_trace, p.n_pre, 0.);
     std::fill_n(p.target_trace, p.n_pre, 0.);
     p.kept = long(std::floor(memory / dt + 0.5));
@@ -213,27 +337,27 @@ VERBATIM
         return;  // the initialisation evaluates currents once before the first step
     }
     Projection& p = *PROJECTION;
-    const int n = p.n_post;
     const long now = long(std::floor(t / dt));
     auto step = [&](double time) { return long(std::floor(time / dt + 0.5)); };
     if (p.rates) {
         weigh_rates(p, now, step(forward_on), step(forward_off), step(target_on), step(target_off));
         return;
     }
+    p.fetch_spikes(now);
     if (!p.fired.empty()) {
         const double tau_difference = tau_slow - tau_fast;
         const double forward = window_mean(p, tau_difference, now, step(forward_on), step(forward_off));
         const double target = window_mean(p, tau_difference, now, step(target_on), step(target_off));
         std::sort(p.fired.begin(), p.fired.end());
-        for (int pre: p.fired) {
-            const double count = p.count[pre];
-            const double* __restrict weight = p.weights + size_t(pre) * n;
-            double* __restrict arrived = p.arrived.data() + size_t(p.slot[pre]) * n;
-            for (int i = 0; i < n; ++i) {
-                arrived[i] += count * weight[i];
+        for (size_t k = 0, rows; k < p.fired.size(); k += rows) {
+            const int* pre = &p.fired[k];
+            for (rows = 1; rows < 4 && k + rows < p.fired.size() && p.slot[pre[rows]] == p.slot[pre[0]]; ++rows) {
             }
-            p.forward_trace[pre] += count * forward;
-            p.target_trace[pre] += count * target;
+            p.add_rows(pre, rows);
+        }
+        for (int pre: p.fired) {
+            p.forward_trace[pre] += p.count[pre] * forward;
+            p.target_trace[pre] += p.count[pre] * target;
             p.count[pre] = 0;
         }
         p.fired.clear();
@@ -241,29 +365,15 @@ VERBATIM
     if (p.kept) {
         p.forget();
     }
-    const double share = 1. / p.n_slots;
     for (int k = 0; k < p.n_slots; ++k) {
-        double* __restrict slow = p.slow.data() + size_t(k) * n;
-        double* __restrict fast = p.fast.data() + size_t(k) * n;
-        double* __restrict arrived = p.arrived.data() + size_t(k) * n;
-        double* __restrict out = p.out + size_t(k) * n;
-        for (int i = 0; i < n; ++i) {
-            slow[i] = (slow[i] + arrived[i]) * p.decay_slow;
-            fast[i] = (fast[i] + arrived[i]) * p.decay_fast;
-            arrived[i] = 0.;
-            out[i] = p.gain_slow * slow[i] + p.gain_fast * fast[i] + share * p.bias[i];
-        }
+        p.filter(k, 1. / p.n_slots);
     }
 ENDVERBATIM
 }
 
 NET_RECEIVE (pre) {
 VERBATIM
-    Projection& p = *PROJECTION;
-    const int cell = int(_args[0]);
-    if (p.count[cell]++ == 0) {
-        p.fired.push_back(cell);
-    }
+    PROJECTION->fire(int(_args[0]));
 ENDVERBATIM
 }
 
@@ -286,6 +396,26 @@ VERBATIM
     p.arrived.assign(n_out, 0.);
     p.count.assign(p.n_pre, 0);
     p.fired.reserve(p.n_pre);
+ENDVERBATIM
+}
+
+: listen(index, spikes, delay): take the spikes of a presynaptic cell on this rank from its counter (a reference)
+PROCEDURE listen() {
+VERBATIM
+    Projection& p = *PROJECTION;
+    p.cells.push_back({int(*getarg(1)), hoc_hgetarg<double>(2), nullptr});
+    p.cell_delay = *getarg(3);
+ENDVERBATIM
+}
+
+: draw(levels, gids, rate_max, delay): draw the trains of inputs here, from their Vectors of brightness and gids
+PROCEDURE draw() {
+VERBATIM
+    Projection& p = *PROJECTION;
+    p.level = vector_vec(vector_arg(1));
+    p.gid = vector_vec(vector_arg(2));
+    p.input_rate = *getarg(3);
+    p.input_delay = *getarg(4);
 ENDVERBATIM
 }
 

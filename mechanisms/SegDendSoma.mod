@@ -18,7 +18,7 @@ NEURON {
     THREADSAFE
     POINT_PROCESS SegDendSoma
     RANDOM stream
-    RANGE rate_max, rest, unit, id, potential, rate
+    RANGE rate_max, rest, unit, id, announced, spikes, potential, rate
     RANGE forward_potential, forward_rate, target_potential, target_rate
     GLOBAL key, example, forward_on, forward_off, target_on, target_off
 }

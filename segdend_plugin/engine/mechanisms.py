@@ -30,8 +30,8 @@ from segdend_plugin import resources
 from segdend_plugin.engine import mpi
 from segdend_plugin.errors import MechanismError
 
-FLAGS = ("-O3",)
-"""Compiler flags, put after NEURON's own ``-O2``. No ``-march=native``: nodes that share a cache may differ."""
+FLAGS = ("-O3", "-ffp-contract=off")
+"""Compiler flags, put after NEURON's own ``-O2``; without fused multiply-adds a result is the same on all processors."""
 
 _FORMAT = 1  # raise it when the layout of a cache entry or the way of building changes
 _LIBRARY = "libnrnmech.dylib" if sys.platform == "darwin" else "libnrnmech.so"
@@ -121,10 +121,22 @@ def sources() -> tuple[Path, ...]:
 def key() -> str:
     """Return the name of the cache entry: a hash of all that shapes the library."""
     version, home = _installed_neuron()
-    facts = [str(_FORMAT), version, home, platform.system(), platform.machine(), *FLAGS]
+    facts = [str(_FORMAT), version, home, platform.system(), platform.machine(), *FLAGS, _instructions()]
     for path in sources():
         facts += [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
+
+
+def _instructions() -> str:
+    """Return what the processor can do, for which the mechanisms are compiled; nothing where that is not known.
+
+    It belongs to the key because the nodes of a cluster share a cache and may differ.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("flags")), "")
 
 
 def _cache() -> Path:
@@ -171,7 +183,7 @@ def _compile(work: Path, log: Path) -> Path:
     """Run nrnivmodl in the folder `work`, write its output to `log` and return the library that it made."""
     with log.open("w", encoding="utf-8") as output:
         status = subprocess.run(
-            [_nrnivmodl(), "-incflags", " ".join(FLAGS), "."],
+            [_nrnivmodl(), "-incflags", " ".join(_flags()), "."],
             cwd=work,
             env=_environment(),
             stdin=subprocess.DEVNULL,
@@ -190,6 +202,10 @@ def _compile(work: Path, log: Path) -> Path:
         )
     reason = _reason(log.read_text(encoding="utf-8", errors="replace").replace(f"{work}/", ""))
     raise MechanismError(f"The mechanisms do not compile ({reason}): see the full log in {log} and mend its cause.")
+
+
+def _flags() -> tuple[str, ...]:
+    return (*FLAGS, "-march=native") if _instructions() else FLAGS
 
 
 def _nrnivmodl() -> str:

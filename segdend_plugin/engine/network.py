@@ -102,6 +102,17 @@ class Network:
         above = depth + 1 if self.variant.feedback.route == "layerwise" else len(self.hidden)
         return self.layers[above].gids
 
+    def announce_spikes(self, wanted: bool = True) -> None:
+        """Choose whether spikes reach NetCons and ``pc.spike_record``, beside the plastic projections.
+
+        Projections count the spikes of their rank's cells and draw those of the inputs without events. Spikes of cells
+        are announced in any case where there are other ranks; results are the same with and without.
+        """
+        self.inputs.announce(wanted)
+        for layer in self.layers:
+            for population in layer.populations:
+                population.announce(wanted or self.ranks.size > 1)
+
     def show(self, image: Array, schedule: Schedule, purpose: Purpose, example: int, label: int | None = None) -> None:
         """Run one trial from rest; it depends on weights, seed and example alone.
 

@@ -91,19 +91,30 @@ class Inputs:
         self.gids = list(gids)
         index = {gid: k for k, gid in enumerate(self.gids)}
         self._pixels = np.array([index[gid] for gid, _ in cells], dtype=int)
-        self._levels = Probe([cell for _, cell in cells], "level")
+        mechanisms = [cell for _, cell in cells]
+        self._levels, self._announced = Probe(mechanisms, "level"), Probe(mechanisms, "announced")
         for gid, cell in cells:
             cell.id = gid
-
+        self._drawn: list[Array] = []
         self._rates: list[Array] = []
+
+    def send_spikes(self, projection: Projection, delay: float) -> None:
+        """Let a projection draw the spikes of all inputs by itself: every rank knows the image and the streams."""
+        self._drawn.append(projection.draw_inputs(self.gids, RATE_MAX, delay))
 
     def send_rates(self, projection: Projection) -> None:
         """Let a projection be driven by the rates of all inputs, which every rank knows."""
         self._rates.append(projection.send_rates())
 
+    def announce(self, wanted: bool) -> None:
+        """Choose whether NetCons learn of the spikes of the local inputs, too."""
+        self._announced.write(np.full(len(self._pixels), float(wanted)))
+
     def show(self, image: Array) -> None:
         """Set the level of every input; `image` has shape (n_input,), values between 0 and 1."""
         self._levels.write(image[self._pixels])
+        for levels in self._drawn:
+            levels[:] = image
         for rates in self._rates:
             rates[:] = RATE_MAX * image
 
@@ -165,6 +176,11 @@ class Population:
     def spike_sources(self) -> list[tuple[int, HocObject]]:
         """Return gid and spiking mechanism of every local cell."""
         return list(zip(self.local_gids, self._somas, strict=True))
+
+    def announce(self, wanted: bool) -> None:
+        """Choose whether NetCons learn of the spikes of the local cells."""
+        for soma in self._somas:
+            soma.announced = float(wanted)
 
     def offer_rates(self, pc: HocObject) -> None:
         """Let other cells read the rates of the local ones."""

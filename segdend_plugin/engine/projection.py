@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -71,13 +71,53 @@ class Projection:
         self.biases[:] = biases
         self._netcons: list[HocObject] = []
 
-    def connect(self, pc: HocObject, gids: Sequence[int], delay: float) -> None:
-        """Deliver the spikes of `gids` (in presynaptic order) after `delay` ms."""
+    def connect(self, pc: HocObject, gids: Sequence[int], delay: float, here: Mapping[int, HocObject]) -> None:
+        """Take the spikes of the cells `gids` (in presynaptic order) after `delay` ms.
+
+        Parameters
+        ----------
+        pc
+            ``h.ParallelContext()``.
+        gids
+            The presynaptic cells.
+        delay
+            Conduction delay (ms).
+        here
+            gid -> spiking mechanism of the cells on this rank, whose spikes need no NetCon.
+        """
         for index, gid in enumerate(gids):
+            if gid in here:
+                self._mechanism.listen(index, here[gid]._ref_spikes, delay)
+                continue
             netcon = pc.gid_connect(gid, self._mechanism)
             netcon.weight[0] = index
             netcon.delay = delay
             self._netcons.append(netcon)
+
+    def draw_inputs(self, gids: Sequence[int], rate_max: float, delay: float) -> Array:
+        """Draw the spikes of inputs here, the same that their SegDendInput would send.
+
+        Parameters
+        ----------
+        gids
+            The input cells, in presynaptic order.
+        rate_max
+            Rate at full brightness (1/ms).
+        delay
+            Conduction delay (ms).
+
+        Returns
+        -------
+        Array
+            View to write the brightness of every input to, shape (n_pre,), 0 to 1.
+        """
+        from neuron import h
+
+        self._levels = h.Vector(self.n_pre)
+        self._gids = h.Vector(np.asarray(gids, dtype=float))
+        self._mechanism.draw(self._levels, self._gids, rate_max, delay)
+        levels: Array = self._levels.as_numpy()
+        return levels
 
     def send_rates(self, delay: float = 0.0) -> Array:
         """Be driven by rates instead of spikes, and return the view to write those of constant sources to.
@@ -108,6 +148,20 @@ class Projection:
     def drive(self, post: int, slot: int = 0) -> HocObject:
         """Return a reference to the drive of one place of one local postsynaptic cell."""
         return self._out._ref_x[slot * self.n_post + post]
+
+    def mix(self, mixture: HocObject, post: int, gains: HocObject) -> None:
+        """Let a SegDendMixture read the drives of all places of one local postsynaptic cell.
+
+        Parameters
+        ----------
+        mixture
+            The mechanism.
+        post
+            Index of the cell.
+        gains
+            Vector of the current (nA) for unit drive of each place, which the caller keeps.
+        """
+        mixture.bind(gains, self._out, post)
 
     def learn(self, change: Array, *, biases: bool = True) -> None:
         """Add ``outer(forward_trace, change)`` to the weights and `change` to the biases, in place."""

@@ -8,7 +8,8 @@ from segdend_plugin.rule.random import Purpose
 NEVER = 1e9  # ms
 KEYS_PER_SEED = 64  # room for purposes in the second identity of a Random123 stream
 _WINDOWED = ("SegDendLumped", "SegDendSoma", "SegDendProbe", "SegDendProjection")
-_RANDOM = ("SegDendLumped", "SegDendSoma", "SegDendInput")
+_RANDOM = ("SegDendLumped", "SegDendSoma", "SegDendInput", "SegDendProjection")
+_INPUTS = ("SegDendInput", "SegDendProjection")
 
 
 def announce(schedule: Schedule, seed: int, purpose: Purpose, example: int, *, teach: bool) -> None:
@@ -37,5 +38,6 @@ def announce(schedule: Schedule, seed: int, purpose: Purpose, example: int, *, t
     for name in _RANDOM:
         setattr(h, f"key_{name}", seed * KEYS_PER_SEED + int(purpose))
         setattr(h, f"example_{name}", example)
-    h.until_SegDendInput = schedule.time(schedule.end)
+    for name in _INPUTS:
+        setattr(h, f"until_{name}", schedule.time(schedule.end))
     h.onset_SegDendTeacher = schedule.time(schedule.forward_end) if teach else NEVER

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,7 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
         raise ConfigError("The output layer has cable cells: make it of three-compartment cells.")
     variant = network.variant
     seed, pre = network.seed, network.inputs.gids
+    here = {gid: soma for layer in network.layers for p in layer.populations for gid, soma in p.spike_sources()}
     for depth, (layer, wiring) in enumerate(zip(network.layers, wirings, strict=True)):
         slots = stream(seed, Purpose.SLOTS, depth).permutation(len(pre)) % wiring.basal_sites
         for population in layer.populations:
@@ -80,14 +81,16 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
             n_places = 1 if population.is_lumped else wiring.basal_sites
             projection = Projection(matrix, biases, places, n_places, _kernel(population), variant.memory)
             population.receive(projection, n_places, seed)
-            if variant.feedforward == "spikes":
-                projection.connect(network.ranks.pc, pre, wiring.delay)
+            if variant.feedforward == "spikes" and depth == 0:
+                network.inputs.send_spikes(projection, wiring.delay)
+            elif variant.feedforward == "spikes":
+                projection.connect(network.ranks.pc, pre, wiring.delay, here)
             elif depth == 0:
                 network.inputs.send_rates(projection)
             else:
                 projection.connect_rates(network.ranks.pc, pre, wiring.delay)
             if depth < len(network.hidden) and wiring.tuft_sites:
-                _feed_back(network, population, network.feedback_sources(depth), wiring)
+                _feed_back(network, population, network.feedback_sources(depth), wiring, here)
         pre = layer.gids
     if variant.feedforward == "rates" or variant.feedback.signal == "rates":
         for layer in network.layers:
@@ -99,14 +102,16 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
     h.CVode().queue_mode(True, False)  # events go into one bin per step: a third less time, the same results
 
 
-def _feed_back(network: Network, population: Population, sources: Sequence[int], wiring: Wiring) -> None:
+def _feed_back(
+    network: Network, population: Population, sources: Sequence[int], wiring: Wiring, here: Mapping[int, HocObject]
+) -> None:
     nothing = np.zeros((len(sources), len(population.cells)))
     slots = np.zeros(len(sources), dtype=np.int64)
     variant = network.variant
     projection = Projection(nothing, nothing[0], slots, 1, _kernel(population), variant.memory)
     population.receive_feedback(projection, wiring.tuft_sites)
     if variant.feedback.signal == "spikes":
-        projection.connect(network.ranks.pc, sources, wiring.feedback_delay)
+        projection.connect(network.ranks.pc, sources, wiring.feedback_delay, here)
     else:
         projection.connect_rates(network.ranks.pc, sources, wiring.feedback_delay)
 

@@ -76,7 +76,8 @@ def create(
     -------
     Network
         This rank's part, ready to show examples. Cells, gids and ordinary connections are NetPyNE's and remain
-        reachable through ``netpyne.sim``.
+        reachable through ``netpyne.sim``. Spikes reach NetCons and recorders where there are connections other than
+        ours or ``simConfig.recordCellsSpikes`` asks for them; else call ``announce_spikes`` before recording.
 
     Raises
     ------
@@ -96,7 +97,9 @@ def create(
         sim.net.createPops()
         sim.net.createCells()
         builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit), variant)
+        others = bool(sim.net.params.connParams)
         network = builder.build(sim.net.connectCells)
+        network.announce_spikes(others or bool(sim_config.recordCellsSpikes))
         sim.net.addStims()
         sim.setupRecording()
         _pre_run(sim)

@@ -103,6 +103,7 @@ def drive(ranks, build):
         )
         populations = [layer.populations[0] for layer in network.layers]
         times, gids = h.Vector(), h.Vector()
+        network.announce_spikes()
         ranks.pc.spike_record(-1, times, gids)
         traces = [
             [h.Vector().record(soma._ref_potential) for _, soma in population.spike_sources()]

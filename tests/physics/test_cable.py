@@ -94,6 +94,7 @@ def test_one_spike_makes_the_kernel_of_the_paper_at_the_soma(ranks):
     hidden.feedback.weights[:] = 0
     trace = h.Vector().record(hidden.spike_sources()[0][1]._ref_potential)
     times, gids = h.Vector(), h.Vector()
+    net.announce_spikes()
     ranks.pc.spike_record(-1, times, gids)
     schedule = phases.test_schedule(dt=0.1, duration=150.0, settle=30.0)
     image = np.zeros(8)

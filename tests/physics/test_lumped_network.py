@@ -66,6 +66,7 @@ def test_firing_rate_is_the_sigmoid_of_the_potential(ranks, build):
     hidden.inbound.weights[:] = 0
     hidden.inbound.biases[:] = 1
     times, gids = h.Vector(), h.Vector()
+    network.announce_spikes()
     ranks.pc.spike_record(-1, times, gids)
     schedule = phases.test_schedule(dt=1.0, duration=2000.0, settle=30.0)
     network.show(np.zeros(4), schedule, Purpose.TEST_SPIKES, 0)
@@ -87,6 +88,7 @@ def test_input_rate_is_proportional_to_the_pixel(ranks, build):
 
     _, network = build(200, 2, "layers.hidden=[]")
     times, gids = h.Vector(), h.Vector()
+    network.announce_spikes()
     ranks.pc.spike_record(-1, times, gids)
     image = np.repeat([0.0, 0.25, 0.5, 1.0], 50)
     schedule = phases.test_schedule(dt=1.0, duration=1000.0, settle=30.0)
