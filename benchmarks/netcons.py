@@ -1,0 +1,149 @@
+"""A dense projection and one NetCon per synapse: time to build, memory and time per image.
+
+Both sides are plain NEURON with 784 inputs, 500 lumped cells, the same input spikes, the same event queue and one delay.
+The NetCons drive one ExpSyn per cell, with a weight each, and learn nothing; the dense projection learns from every
+image.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks import measure
+from benchmarks.worker import Task, peak_megabytes
+from benchmarks.workload import CLASSES, images
+
+INPUTS, CELLS = 784, 500
+CONDUCTANCE = 1e-5  # uS for unit weight: ExpSyn is there for its cost, not for what it does
+
+
+def network(dense: bool, count: int) -> dict[str, Task]:
+    """Return building and showing images, timed apart, with the peak memory beyond imports."""
+    from segdend_plugin.engine import mechanisms, mpi
+    from segdend_plugin.rule import phases
+    from segdend_plugin.rule.random import Purpose
+
+    pc = mpi.start().pc
+    mechanisms.load()
+    from neuron import h
+
+    shown = images(count)
+    times = {"dt": 1.0, "forward": 50.0, "target": 50.0, "settle": 30.0}
+    schedules = [phases.training_schedule(0, k, **times, jitter=True) for k in range(count)]
+
+    def dense_show() -> Any:
+        built, kept = _dense(h)
+
+        def show(k: int, kept: Any = kept) -> None:
+            built.show(shown.rates[k], schedules[k], Purpose.TRAINING_SPIKES, k, k % CLASSES)
+            built.learn(schedules[k], [0.1], k, train_hidden=True)
+
+        return show
+
+    def netcon_show() -> Any:
+        from segdend_plugin.engine.windows import announce
+
+        inputs, kept = _netcons(h, pc)
+
+        def show(k: int, kept: Any = kept) -> None:
+            inputs.show(shown.rates[k])
+            announce(schedules[k], 0, Purpose.TRAINING_SPIKES, k, teach=False)
+            h.dt = schedules[k].dt
+            h.finitialize(-70.0)
+            pc.psolve(schedules[k].time(schedules[k].end))
+
+        return show
+
+    def everything() -> dict[str, float]:
+        before = peak_megabytes()
+        cpu, wall = time.process_time(), time.perf_counter()
+        show = dense_show() if dense else netcon_show()
+        found = {"build_cpu": time.process_time() - cpu, "build_wall": time.perf_counter() - wall}
+        show(0)
+        found["megabytes"] = peak_megabytes() - before
+        cpu, wall = time.process_time(), time.perf_counter()
+        for k in range(count):
+            show(k)
+        found |= {
+            "image_cpu": (time.process_time() - cpu) / count,
+            "image_wall": (time.perf_counter() - wall) / count,
+            "netcons": int(h.List("NetCon").count()),
+        }
+        return found
+
+    return {"all": everything}
+
+
+def measured(quick: bool) -> dict[str, Any]:
+    """Compare new processes, started in turn."""
+    count, repetitions = (5, 2) if quick else (20, 5)
+    sides = {name: {"dense": name == "dense", "count": count} for name in ("dense", "netcons")}
+    found = measure.start_in_turn("benchmarks.netcons:network", sides, repetitions)
+
+    def times(side: str, what: str) -> measure.Times:
+        cpu, wall = ([run[f"{what}_{clock}"] for run in found[side]] for clock in ("cpu", "wall"))
+        return measure.Times(cpu, wall, [])
+
+    names = ("dense projection", "NetCons")
+    rows = [
+        measure.comparison("building", times("dense", "build"), times("netcons", "build"), names, "s"),
+        measure.comparison("an image", times("dense", "image"), times("netcons", "image"), names),
+    ]
+    memory = {side: [run["megabytes"] for run in runs] for side, runs in found.items()}
+    rows += [measure.figure(f"peak memory beyond imports, {side}", "MB", values) for side, values in memory.items()]
+    rows += [measure.figure(f"NetCons, {side}", "1", [run["netcons"] for run in runs]) for side, runs in found.items()]
+    return {"rows": rows}
+
+
+def _cells(h: Any) -> tuple[list[tuple[int, Any]], list[Any]]:
+    from segdend_plugin.cells import templates
+
+    return [(gid, h.SegDendInput()) for gid in range(INPUTS)], [templates.three_compartment() for _ in range(CELLS)]
+
+
+def _dense(h: Any) -> tuple[Any, list[Any]]:
+    from segdend_plugin.cells.calibration import Scale
+    from segdend_plugin.engine.population import CellHandle
+    from segdend_plugin.hosts import neuron as host
+
+    inputs, cells = _cells(h)
+    gids = list(range(INPUTS, INPUTS + CELLS))
+    handles = [CellHandle(gid, cell.soma(0.5), lumped=cell.neuron) for gid, cell in zip(gids, cells, strict=True)]
+    layers = [host.LayerOfCells(gids, handles)]
+    built = host.create(list(range(INPUTS)), inputs, layers, seed=0, scale=Scale(-70.0, 1.0))
+    return built, [inputs, cells]
+
+
+def _netcons(h: Any, pc: Any) -> tuple[Any, list[Any]]:
+    from segdend_plugin.engine.population import Inputs
+    from segdend_plugin.rule import weights
+
+    inputs, cells = _cells(h)
+    for gid, cell in inputs:
+        pc.set_gid2node(gid, 0)
+        pc.cell(gid, h.NetCon(cell, None))
+    gids = list(range(INPUTS, INPUTS + CELLS))
+    matrix = np.abs(weights.feedforward(0, gids, INPUTS)[0]) * CONDUCTANCE
+    kept: list[Any] = [inputs, cells]
+    for post, (gid, cell) in enumerate(zip(gids, cells, strict=True)):
+        pc.set_gid2node(gid, 0)
+        pc.cell(gid, h.NetCon(cell.neuron, None))
+        synapse = h.ExpSyn(cell.soma(0.5))
+        synapse.tau = 3.0
+        synapse.e = 0.0
+        kept.append(synapse)
+        for pre in range(INPUTS):
+            netcon = pc.gid_connect(pre, synapse)
+            netcon.weight[0] = matrix[pre, post]
+            netcon.delay = 1.000001
+            kept.append(netcon)
+    h.CVode().queue_mode(True, False)
+    pc.set_maxstep(10)
+    return Inputs(list(range(INPUTS)), inputs), kept
+
+
+if __name__ == "__main__":
+    measure.run_case("netcons", measured)

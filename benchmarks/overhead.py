@@ -1,0 +1,70 @@
+"""What learning costs on reconstructed cells: a training image against the same cells alone for as long.
+
+Bare cells are the same reconstructions with the same membrane and discretisation, and nothing else: no inputs, outputs,
+synapses, probes, spikes or rule; only `pc.psolve` is called, for the simulated time of the same images.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from benchmarks import measure
+from benchmarks.worker import Task
+
+CELLS = ("mouse_v1_l5_rbp4", "mouse_v1_l4_scnn1a")
+HIDDEN = 100
+
+
+def bare(cell: str, hidden: int, images: int) -> dict[str, Task]:
+    """Return integrating passive cells for the time of so many training images."""
+    from segdend_plugin.engine import mpi
+    from segdend_plugin.experiment import config, network
+    from segdend_plugin.rule import phases
+
+    pc = mpi.start().pc
+    from neuron import h
+
+    experiment = config.load()
+    cells = [network.pyramidal(cell, experiment.cable) for _ in range(hidden)]
+    p = experiment.phases
+    times = {"dt": p.dt, "forward": p.forward, "target": p.target, "settle": p.settle, "jitter": p.jitter}
+    schedules = [phases.training_schedule(0, k, **times) for k in range(images)]
+    h.dt = p.dt
+    h.celsius = 37.0
+    pc.set_maxstep(10)
+    h.finitialize(network.REST)
+
+    def integrate() -> int:
+        for schedule in schedules:
+            pc.psolve(h.t + schedule.time(schedule.end))
+        return sum(section.nseg for each in cells for section in each.all)
+
+    return {"train": integrate}
+
+
+def measured(quick: bool) -> dict[str, Any]:
+    """Compare a training image with bare integration."""
+    images = 3 if quick else 10
+    rows = []
+    for cell in CELLS:
+        settings = [f"cell={cell}", f"layers.hidden=[{HIDDEN}]"]
+        sides = {
+            "bare": ("benchmarks.overhead:bare", {"cell": cell, "hidden": HIDDEN, "images": images}),
+            "plugin": ("benchmarks.workload:tasks", {"settings": settings, "train": images}),
+        }
+        with ExitStack() as stack:
+            workers = measure.workers(stack, sides)
+            repetitions = measure.QUICK_REPETITIONS if quick else measure.REPETITIONS
+            times = measure.take_turns(workers, {"train": images}, repetitions)
+        compartments = times["train", "bare"].values[0]
+        what = f"{HIDDEN} x {cell}, {compartments} compartments"
+        bare_times, ours = times["train", "bare"], times["train", "plugin"]
+        rows.append(measure.comparison(what, bare_times, ours, ("bare cells", "plugin")))
+        extra = [100.0 * (b / a - 1.0) for a, b in zip(bare_times.cpu, ours.cpu, strict=True)]
+        rows.append(measure.figure(f"{cell}: cost of the plugin, processor time", "%", extra))
+    return {"rows": rows}
+
+
+if __name__ == "__main__":
+    measure.run_case("overhead", measured)
