@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdend_plugin.types import Array, Segment
+
+Complex = NDArray[np.complex128]
 
 
 def transfer_impedance(source: Segment, targets: Sequence[Segment], frequency: float = 0.0) -> Array:
@@ -78,3 +81,62 @@ def segregation(soma: Segment, tuft: Sequence[Segment]) -> Segregation:
     to_soma = float(np.mean(transfer_impedance(soma, tuft)))
     within = float(np.mean([transfer_impedance(site, tuft) for site in tuft]))
     return Segregation(own, within, to_soma / within, to_soma / own, len(tuft))
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Complex impedances (MOhm) of a cell with one soma, many basal places and a tuft.
+
+    The tuft is one port: current spreads evenly over its sites, and their mean potential is read.
+
+    Attributes
+    ----------
+    frequencies
+        In Hz, shape (n,).
+    soma, between, tuft
+        Input impedance of the soma, transfer impedance from soma to tuft, input impedance of the tuft, shape (n,).
+    basal
+        Transfer impedance from every basal place to the soma, shape (n, n_places).
+    """
+
+    frequencies: Array
+    soma: Complex
+    between: Complex
+    tuft: Complex
+    basal: Complex
+
+
+def responses(soma: Segment, basal: Sequence[Segment], tuft: Sequence[Segment], frequencies: Array) -> Responses:
+    """Measure how soma and tuft of a cell answer to current at the soma, at basal places and in the tuft.
+
+    Parameters
+    ----------
+    soma
+        The segment that spikes.
+    basal
+        Places of feed-forward synapses.
+    tuft
+        Segments that feedback lands on.
+    frequencies
+        In Hz.
+    """
+    from_soma = np.array([_complex_transfer(soma, [soma, *tuft, *basal], frequency) for frequency in frequencies])
+    within = [[np.mean(_complex_transfer(site, tuft, frequency)) for site in tuft] for frequency in frequencies]
+    return Responses(
+        np.asarray(frequencies, dtype=float),
+        from_soma[:, 0],
+        from_soma[:, 1 : 1 + len(tuft)].mean(axis=1),
+        np.mean(within, axis=1),
+        from_soma[:, 1 + len(tuft) :],
+    )
+
+
+def _complex_transfer(source: Segment, targets: Sequence[Segment], frequency: float) -> Complex:
+    from neuron import h
+
+    probe = h.Impedance()
+    probe.loc(source.x, sec=source.sec)
+    probe.compute(frequency, 0)
+    size = np.array([probe.transfer(target.x, sec=target.sec) for target in targets])
+    phase = np.array([probe.transfer_phase(target.x, sec=target.sec) for target in targets])
+    return size * np.exp(1j * phase)
