@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdend_plugin.cells.electrotonics import Segregation, segregation, transfer_impedance
+from segdend_plugin.cells.sites import segment_at
 from segdend_plugin.types import Array, Section, Segment
 
 
@@ -62,7 +63,7 @@ class Calibration:
     def site_current(self, section: int, x: float) -> float:
         """Return the current (nA) for unit drive at position `x` of basal section number `section`."""
         segments = self.basal[section]
-        return float(segments[min(int(x * len(segments)), len(segments) - 1)])
+        return float(segments[segment_at(x, len(segments))])
 
 
 def calibrate(

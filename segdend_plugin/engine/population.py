@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdend_plugin.cells.calibration import Calibration, Scale, calibrate
-from segdend_plugin.cells.sites import most_distal_tips, spread_by_length
+from segdend_plugin.cells.sites import StandIn, most_distal_tips, spread_by_length
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.projection import RATE_SOURCE, Projection
 from segdend_plugin.rule.phases import Schedule
@@ -28,7 +28,8 @@ class CellHandle:
     soma
         The segment that spikes.
     basal, tuft
-        Sections for feed-forward and feedback synapses; both empty for a lumped cell.
+        Sections for feed-forward and feedback synapses; both empty for a lumped cell. In a reduced cell `basal` are
+        the compartments that stand for all places, one segment each.
     lumped
         The SegDendLumped of a three-compartment cell, None for a cable cell.
     """
@@ -147,6 +148,8 @@ class Population:
         Meaning of the rule's units.
     somatic_gain
         Steady somatic potential for unit basal drive, k_b (cable cells are calibrated to it).
+    stand_in
+        The basal dendrites that a reduced cell stands for, None for cells that have their own.
     """
 
     def __init__(
@@ -157,9 +160,10 @@ class Population:
         cells: Sequence[CellHandle],
         scale: Scale,
         somatic_gain: float,
+        stand_in: StandIn | None = None,
     ) -> None:
         self.name, self.kind, self.gids, self.cells = name, kind, list(gids), list(cells)
-        self.scale, self.somatic_gain = scale, somatic_gain
+        self.scale, self.somatic_gain, self.stand_in = scale, somatic_gain, stand_in
         self.local_gids = [cell.gid for cell in self.cells]
         self.is_lumped = bool(self.cells) and self.cells[0].lumped is not None
         self.inbound: Projection | None = None
@@ -224,7 +228,11 @@ class Population:
             self._point_lumped("basal", projection)
             return
         for post, cell in enumerate(self.cells):
-            places = spread_by_length(cell.basal, n_slots, stream(seed, Purpose.SITES, cell.gid))
+            rng = stream(seed, Purpose.SITES, cell.gid)
+            if self.stand_in is not None:
+                self._add_mixtures(projection, post, self.stand_in.spread(n_slots, rng))
+                continue
+            places = spread_by_length([section.L for section in cell.basal], n_slots, rng)
             for slot, (k, x) in enumerate(places):
                 self._add_site(cell.basal[k](x), projection.drive(post, slot), self.calibration.site_current(k, x))
 
@@ -316,3 +324,14 @@ class Population:
         site.gain = gain
         h.setpointer(drive, "drive", site)
         self._mechanisms.append(site)
+
+    def _add_mixtures(self, projection: Projection, post: int, shares: Array) -> None:
+        """Share the slots of a reduced cell among its compartments, `shares` of shape (n_slots, n_compartments)."""
+        from neuron import h
+
+        assert self.calibration is not None
+        for k, section in enumerate(self.cells[post].basal):
+            gains = h.Vector(shares[:, k] * self.calibration.site_current(k, 0.5))
+            mixture = h.SegDendMixture(section(0.5))
+            projection.mix(mixture, post, gains)
+            self._mechanisms += [mixture, gains]

@@ -163,6 +163,9 @@ class Cable(_Part):
     d_lambda: float = Field(0.2, gt=0, description="largest segment, in length constants at `frequency`")
     frequency: float = Field(100.0, gt=0, description="Hz")
     nseg: int | None = Field(None, gt=0, description="segments of every section instead of the d_lambda rule")
+    reduced: bool = Field(
+        False, description="few compartments that answer at soma and tuft within 2 % up to 100 Hz: for searching"
+    )
     unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1, in every cell")
     somatic_gain: float = Field(0.6 / 0.7, gt=0, le=1, description="steady somatic potential for unit basal drive")
     basal_sites: int = Field(8, gt=0, description="places of feed-forward synapses per cell")

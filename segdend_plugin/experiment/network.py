@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from segdend_plugin.cells import catalogue, templates
 from segdend_plugin.cells.calibration import lumped_conductance
+from segdend_plugin.cells.reduction import TOLERANCE
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError
@@ -72,7 +74,7 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
             if made.setdefault(label, cell) != cell:
                 raise ConfigError(f"cell {cell!r}: the name {label!r} is taken by {made[label]!r}: rename the file.")
             if label not in params.cellParams:
-                params.cellParams[label] = templates.netpyne_cell_params(pyramidal(cell, experiment.cable))
+                params.cellParams[label] = cell_rule(cell, experiment.cable)
             post.append(f"hidden{depth + 1}_{label}")
             params.popParams[post[-1]] = {"cellType": label, "numCells": count}
         params.connParams[f"{depth}->hidden{depth + 1}"] = _rule(
@@ -147,7 +149,36 @@ def pyramidal(cell: str, cable: Cable) -> HocObject:
     cable
         Its membrane.
     """
-    membrane = templates.Membrane(
+    return templates.pyramidal_passive(catalogue.find(cell), _membrane(cable))
+
+
+def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
+    """Return the NetPyNE rule of a reconstructed cell; every rank must call this.
+
+    Parameters
+    ----------
+    cell
+        Catalogue name or SWC file.
+    cable
+        Its membrane, and whether it is reduced.
+    """
+    if not cable.reduced:
+        return templates.netpyne_cell_params(pyramidal(cell, cable))
+    ranks, rule = mpi.start(), None
+    if ranks.is_root:  # and no other: a fit may depend on the processor
+        rule = templates.reduced_cell_params(pyramidal(cell, cable), _membrane(cable), cable.tuft_sites)
+        error = rule["reduction"]["report"]["largest_error"]
+        if error > TOLERANCE:
+            print(
+                f"segdend: cable.reduced: the responses of {cell!r} are {100 * error:.1f} % off at most, more than "
+                f"{100 * TOLERANCE:g} %: use the full cell where this counts.",
+                file=sys.stderr,
+            )
+    return ranks.broadcast(rule) or {}
+
+
+def _membrane(cable: Cable) -> templates.Membrane:
+    return templates.Membrane(
         axial_resistivity=cable.axial_resistivity,
         capacitance=cable.capacitance,
         time_constant=cable.time_constant,
@@ -156,4 +187,3 @@ def pyramidal(cell: str, cable: Cable) -> HocObject:
         frequency=cable.frequency,
         nseg=cable.nseg,
     )
-    return templates.pyramidal_passive(catalogue.find(cell), membrane)

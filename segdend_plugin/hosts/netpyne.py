@@ -9,6 +9,9 @@ SegDendProjection::
 
 `role` is ``'feedforward'`` (onto basal dendrites, learned) or ``'feedback'`` (from the output population onto
 tufts, fixed); `sec` names a section list of the cell; `sites` counts the places per cell.
+
+A cell rule may have an entry ``'reduction'`` (`segdend_plugin.cells.templates.reduced_cell_params`): then feed-forward
+synapses are drawn on the dendrites that it describes and act on the sections that it names.
 """
 
 from __future__ import annotations
@@ -21,7 +24,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from segdend_plugin.cells.calibration import Scale
+from segdend_plugin.cells.sites import StandIn
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
@@ -240,23 +246,28 @@ class _Builder:
         back = self.back.get(rule.post)
         populations = []
         for name in rule.post:
-            handles = [self._handle(cell, rule, back) for cell in self.local[name]]
             kind = str(self.sim.net.pops[name].tags.get("cellType", name))
-            population = Population(
-                name, kind, self.gids[name], handles, self.scale, somatic_gain_of(handles, self.somatic_gain)
-            )
+            reduction = (self.sim.net.params.cellParams.get(kind) or {}).get("reduction")
+            handles = [self._handle(cell, rule, back, reduction) for cell in self.local[name]]
+            gain = somatic_gain_of(handles, self.somatic_gain)
+            population = Population(name, kind, self.gids[name], handles, self.scale, gain, _stand_in(reduction))
             population.calibrate(self.ranks, back.sites if back is not None else 0)
             wiring.spike_by(self.ranks.pc, population)
             populations.append(population)
         return Layer(tuple(populations))
 
-    def _handle(self, cell: Any, rule: ProjectionRule, back: ProjectionRule | None) -> CellHandle:
+    def _handle(
+        self, cell: Any, rule: ProjectionRule, back: ProjectionRule | None, reduction: Mapping[str, Any] | None
+    ) -> CellHandle:
         soma = next(sec for name, sec in cell.secs.items() if not sec["topol"])
         lumped = _lumped(soma)
         if lumped is not None:
             return CellHandle(cell.gid, soma["hObj"](0.5), lumped=lumped)
         tuft = _region(cell, back.region) if back is not None else []
-        return CellHandle(cell.gid, soma["hObj"](0.5), _region(cell, rule.region), tuft)
+        places = _region(cell, rule.region)
+        if reduction is not None:
+            places = [cell.secs[name]["hObj"] for name in reduction["places"]]
+        return CellHandle(cell.gid, soma["hObj"](0.5), places, tuft)
 
     def _wiring(self, rule: ProjectionRule) -> wiring.Wiring:
         back = self.back.get(rule.post)
@@ -306,6 +317,12 @@ def _feedback(
 def _lumped(soma: Mapping[str, Any]) -> HocObject | None:
     points = soma.get("pointps") or {}
     return next((point["hObj"] for point in points.values() if point.get("mod") == LUMPED), None)
+
+
+def _stand_in(reduction: Mapping[str, Any] | None) -> StandIn | None:
+    if reduction is None:
+        return None
+    return StandIn(reduction["lengths"], [np.array(shares) for shares in reduction["shares"]], reduction["report"])
 
 
 def _region(cell: Any, region: str) -> list[Section]:
