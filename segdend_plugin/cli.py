@@ -78,6 +78,11 @@ def _train(options: argparse.Namespace) -> None:
             f"{summary.evaluated_on} error {100 * summary.test_error:.2f} % of {summary.test_examples} images, "
             f"{summary.train_images_per_second:.1f} training images/s; results in {folder}"
         )
+        for cell, reduction in summary.reduction.items():
+            print(
+                f"{cell} reduced from {reduction['full_compartments']} to {reduction['compartments']} compartments, "
+                f"responses within {100 * reduction['largest_error']:.1f} % up to 100 Hz"
+            )
 
 
 def _refuse_beside_resume(options: argparse.Namespace) -> None:

@@ -7,7 +7,8 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,6 +50,9 @@ class Summary:
         Per kind of cable cell: impedances (MOhm) and attenuation between soma and tuft.
     weights_sha256
         Digest of all weights and biases in the order of gids.
+    reduction
+        Per kind of reduced cell: compartments of the full and the reduced one, and largest relative errors of the
+        responses of soma and tuft up to 100 Hz.
     """
 
     cell: str | list[dict[str, float]] | None
@@ -66,6 +70,7 @@ class Summary:
     compartments: int
     segregation: dict[str, dict[str, float]]
     weights_sha256: str
+    reduction: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
 
 
 class Folder:
@@ -201,7 +206,8 @@ def read_summary(folder: Path) -> dict[str, Any]:
         If the folder holds no finished run.
     """
     summary: dict[str, Any] = _json(_text(folder, "summary.json"), folder)
-    missing = [field.name for field in fields(Summary) if field.name not in summary]
+    required = [field.name for field in fields(Summary) if field.default_factory is MISSING]
+    missing = [name for name in required if name not in summary]
     if missing:
         raise DataError(f"summary.json in {str(folder)!r} has no {missing[0]!r}: give the folder of a finished run.")
     return summary

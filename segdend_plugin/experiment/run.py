@@ -89,7 +89,8 @@ def resume(path: Path, observer: Progress) -> tuple[Summary, Path]:
     with _open(ranks, lambda: Folder(path, resume=True)) as folder:
         summary = ranks.broadcast(_on_root(ranks, lambda: read_summary(path) if folder.is_finished else None))
         if summary is not None:
-            return Summary(**{field.name: summary[field.name] for field in fields(Summary)}), path
+            known = {field.name for field in fields(Summary)} & summary.keys()
+            return Summary(**{name: summary[name] for name in known}), path
         state = ranks.broadcast(_on_root(ranks, lambda: folder.read_checkpoint()))
         experiment = config.load(path / "config.yaml")
         dataset = _data(experiment)
@@ -148,6 +149,7 @@ def _run(
             compartments=compartments,
             segregation=segregation,
             weights_sha256=final.sha256,
+            reduction=_reduction(network),
         )
         folder.write_summary(summary)
         result = summary, folder.path
@@ -249,4 +251,14 @@ def _segregation(network: Network) -> dict[str, dict[str, float]]:
         for layer in network.hidden
         for population in layer.populations
         if population.calibration is not None and population.calibration.segregation is not None
+    }
+
+
+def _reduction(network: Network) -> dict[str, dict[str, Any]]:
+    """Return what the reduction of each kind of cell is worth."""
+    return {
+        population.kind: dict(population.stand_in.report)
+        for layer in network.hidden
+        for population in layer.populations
+        if population.stand_in is not None
     }

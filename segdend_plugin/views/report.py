@@ -55,4 +55,5 @@ def morphology(name_or_file: str) -> dict[str, Any]:
     summary["regions"] = {region: len(list(getattr(cell, region))) for region in ("basal", "trunk", "oblique", "tuft")}
     summary["compartments"] = sum(section.nseg for section in cell.all)
     summary["segregation"] = segregation(soma, tuft).to_dict()
+    summary["reduced"] = network.cell_rule(name_or_file, Cable(reduced=True))["reduction"]["report"]
     return summary
