@@ -15,6 +15,12 @@ NETWORKS = {
         "layers.hidden=[5]",
         "cable.nseg=1",
     ],
+    # one rank fits the reduced cell, and all build it
+    "reduced": [
+        "cells={mouse_v1_l4_nr5a1: 0.6, three_compartment: 0.4}",
+        "layers.hidden=[7]",
+        "cable.reduced=true",
+    ],
     # whole matrices of two populations travel after every example, to cells of both kinds
     "symmetric": [
         "cells={mouse_v1_l4_nr5a1: 0.4, three_compartment: 0.6}",
@@ -44,7 +50,7 @@ NETWORKS = {
         "training.epochs=1",
     ],
 }
-TO_FOUR = ("lumped", "reconstructed")
+TO_FOUR = ("lumped", "reconstructed", "reduced")
 
 
 def train(command, out, settings):
@@ -67,7 +73,7 @@ def test_one_to_four_ranks(network, mpiexec, tmp_path):
     for n in (2, 3, 4) if network in TO_FOUR else (2, 3):
         shared = train([*mpiexec, "-n", str(n)], tmp_path / str(n), NETWORKS[network])
         assert shared["ranks"] == n
-        for key in ("weights_sha256", "test_error", "layers", "compartments", "segregation"):
+        for key in ("weights_sha256", "test_error", "layers", "compartments", "segregation", "reduction"):
             assert shared[key] == alone[key], key
     assert alone["ranks"] == 1
 
