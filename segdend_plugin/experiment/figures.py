@@ -171,6 +171,7 @@ FIGURES: Mapping[str, Figure] = {
                 Condition("random", (_ONE,), 4.1),
                 Condition("symmetric", (_ONE, _SYMMETRIC), 3.6),
                 Condition("symmetric_noisy", (_ONE, _SYMMETRIC, "feedback.noise=0.05"), None, "worse than random"),
+                Condition("symmetric_noisier", (_ONE, _SYMMETRIC, "feedback.noise=0.5"), None, "not in the paper"),
             ),
             Plan(20000, 2000, 1, 3),
             settings=_PAPER_RATE,
