@@ -123,7 +123,7 @@ class Worker:
 
 
 def take_turns(
-    workers: Mapping[str, Worker], tasks: Mapping[str, int], repetitions: int
+    workers: Mapping[str, Worker], tasks: Mapping[str, Mapping[str, int] | int], repetitions: int
 ) -> dict[tuple[str, str], Times]:
     """Let workers do the same tasks in turn (A B A B ...), after one round that does not count.
 
@@ -132,7 +132,7 @@ def take_turns(
     workers
         By name.
     tasks
-        Name of each task, and the number of items that it goes through.
+        Name of each task, and the number of items that it goes through (of each worker, where they differ).
     repetitions
         Rounds that count.
 
@@ -147,9 +147,9 @@ def take_turns(
             for name, worker in workers.items():
                 done = worker.run(task)
                 if repetition:
-                    kept = times[task, name]
-                    kept.cpu.append(done["cpu"] / items)
-                    kept.wall.append(done["wall"] / items)
+                    kept, count = times[task, name], items if isinstance(items, int) else items[name]
+                    kept.cpu.append(done["cpu"] / count)
+                    kept.wall.append(done["wall"] / count)
                     kept.values.append(done["value"])
     return times
 
@@ -232,12 +232,18 @@ def run_case(name: str, measure: Callable[[bool], dict[str, Any] | None]) -> Non
         "machine": machine(),
         **found,
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(_rounded(result), indent=1) + "\n", encoding="utf-8")
+    write(result)
     from benchmarks import table
 
     print(table.of_case(result), flush=True)
     print(f"{name}: {result['seconds']} s", flush=True)
+
+
+def write(result: Mapping[str, Any]) -> None:
+    """Write the results of a case."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(_rounded(result), indent=1)
+    (RESULTS / f"{result['case']}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def workers(stack: ExitStack, sides: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Worker]:

@@ -1,8 +1,7 @@
 """A dense projection and one NetCon per synapse: time to build, memory and time per image.
 
-Both sides are plain NEURON with 784 inputs, 500 lumped cells, the same input spikes, the same event queue and one delay.
-The NetCons drive one ExpSyn per cell, with a weight each, and learn nothing; the dense projection learns from every
-image.
+Both sides are plain NEURON with 784 inputs, 500 lumped cells, the same input spikes, event queue and delay. The NetCons
+drive one ExpSyn per cell, with a weight each, and learn nothing; the dense projection learns from every image.
 """
 
 from __future__ import annotations
@@ -114,6 +113,7 @@ def _dense(h: Any) -> tuple[Any, list[Any]]:
     handles = [CellHandle(gid, cell.soma(0.5), lumped=cell.neuron) for gid, cell in zip(gids, cells, strict=True)]
     layers = [host.LayerOfCells(gids, handles)]
     built = host.create(list(range(INPUTS)), inputs, layers, seed=0, scale=Scale(-70.0, 1.0))
+    built.announce_spikes(False)
     return built, [inputs, cells]
 
 
@@ -131,6 +131,7 @@ def _netcons(h: Any, pc: Any) -> tuple[Any, list[Any]]:
     for post, (gid, cell) in enumerate(zip(gids, cells, strict=True)):
         pc.set_gid2node(gid, 0)
         pc.cell(gid, h.NetCon(cell.neuron, None))
+        cell.neuron.announced = 0.0
         synapse = h.ExpSyn(cell.soma(0.5))
         synapse.tau = 3.0
         synapse.e = 0.0

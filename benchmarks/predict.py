@@ -1,0 +1,122 @@
+"""What the scaling model says about 64, 1024 and 16,384 ranks: tables, and docs/images/scaling.png.
+
+``python -m benchmarks.predict`` draws the figure again from ``results/ranks.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measure
+from benchmarks.scaling_model import Costs, Interconnect, Job, efficient, fastest, predict
+
+FIGURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "scaling.png"
+RANKS = (1, 2, 64, 1024, 16384)
+LARGE = 16384  # hidden cells of the network that is worth so many ranks
+PER_RANK = 16  # hidden cells per rank of weak scaling
+
+
+def levers(job: Job) -> dict[str, tuple[Job, Interconnect]]:
+    """Return a job as it is, and with each thing changed that might let it scale further."""
+    net = Interconnect()
+    return {
+        "as it is": (job, net),
+        "smallest delay 5 ms": (replace(job, smallest_delay=5.0), net),
+        "spikes of 2 bytes, one call per exchange": (job, replace(net, spike_bytes=2.0, calls=1)),
+        "spikes only to ranks that need them": (replace(job, filtered=True), net),
+        "a network of half the latency": (job, replace(net, latency=net.latency / 2)),
+        "dt 0.25 ms (four times the work per cell)": (replace(job, dt=0.25), net),
+    }
+
+
+def tables(fits: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return tables: the model against what was measured, predictions, and what moves the point where scaling stops."""
+    checks, predictions, moved, constants = [], [], [], []
+    for name, fit in fits.items():
+        job, costs = Job(**fit["job"]), Costs(**fit["costs"])
+        constants.append({"network": name, **{f"c_{key} (us)": 1e6 * value for key, value in fit["costs"].items()}})
+        twice = replace(job, hidden=2 * job.hidden)
+        for (side, milliseconds), (model_job, ranks) in zip(
+            fit["measured_ms"].items(), ((job, 1), (job, 2), (twice, 2)), strict=True
+        ):
+            modelled = 1e3 * predict(model_job, costs, ranks).total
+            checks.append({"network": f"{name}, {side}", "measured (ms)": milliseconds, "model (ms)": modelled})
+        large = replace(job, hidden=LARGE)
+        for what, sized in (
+            (f"{job.hidden} cells", job),
+            (f"{LARGE} cells", large),
+            (f"{PER_RANK} cells a rank", None),
+        ):
+            row: dict[str, Any] = {"network": f"{name}, {what} (ms)"}
+            for ranks in RANKS:
+                asked = sized or replace(job, hidden=PER_RANK * ranks)
+                row[f"{ranks} ranks"] = 1e3 * predict(asked, costs, ranks).total
+            row["fastest on"] = fastest(sized, costs) if sized else "-"
+            row["efficiency of a half up to"] = efficient(sized, costs) if sized else "-"
+            predictions.append(row)
+        for lever, (changed, net) in levers(large).items():
+            parts = predict(changed, costs, 1024, net)
+            moved.append(
+                {
+                    "network": f"{name}, {LARGE} cells: {lever}",
+                    "fastest on": fastest(changed, costs, net),
+                    "efficiency of a half up to": efficient(changed, costs, net),
+                    "on 1024 ranks (ms)": 1e3 * parts.total,
+                    "of it exchange": 1e3 * parts.exchange,
+                    "receiving": 1e3 * parts.receiving,
+                }
+            )
+    return {
+        "Constants of the scaling model": constants,
+        "Model and measurement": checks,
+        "Predicted time of a training image": predictions,
+        "What moves the end of scaling": moved,
+    }
+
+
+def draw(fits: dict[str, Any]) -> None:
+    """Draw time against ranks, measured and predicted."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    powers = [2**k for k in range(15)]
+    figure, axes = plt.subplots(1, len(fits), figsize=(5 * len(fits), 4), sharey=True, layout="constrained")
+    for axis, (name, fit) in zip(axes, fits.items(), strict=True):
+        job, costs = Job(**fit["job"]), Costs(**fit["costs"])
+        large = replace(job, hidden=LARGE)
+        lines = {
+            f"{job.hidden} cells": [job] * len(powers),
+            f"{LARGE} cells": [large] * len(powers),
+            f"{LARGE} cells, spikes only where needed": [replace(large, filtered=True)] * len(powers),
+            f"{PER_RANK} cells a rank": [replace(job, hidden=PER_RANK * ranks) for ranks in powers],
+        }
+        for label, jobs in lines.items():
+            times = [1e3 * predict(one, costs, ranks).total for one, ranks in zip(jobs, powers, strict=True)]
+            axis.loglog(powers, times, label=label)
+        seen = [fit["measured_ms"][side] for side in ("1 rank", "2 ranks")]
+        axis.loglog([1, 2], seen, "ko", label=f"measured, {job.hidden} cells")
+        axis.set(title=name, xlabel="MPI ranks")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    axes[0].set_ylabel("ms per training image")
+    FIGURE.parent.mkdir(exist_ok=True)
+    figure.savefig(FIGURE, dpi=120)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Draw the figure and renew the tables from what was measured."""
+    file = measure.RESULTS / "ranks.json"
+    result = json.loads(file.read_text(encoding="utf-8"))
+    result["tables"] |= tables(result["model"])
+    measure.write(result)
+    draw(result["model"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""One and two MPI ranks: strong and weak scaling, where the time goes, and the constants of the scaling model.
+
+A stopwatch around `Network.show`, `Network.learn` and `pc.psolve` splits an image: `start` is what `show` does besides
+`psolve` (image, windows, finitialize); `spike exchange` and `waiting` (for a slower rank) are NEURON's `pc.wait_time`
+and `pc.step_wait`; `receiving` is `pc.send_time`; `projection` is measured alone, without any cell, as NEURON has no
+clock for it; `cells` is the rest of `psolve`. Waiting ranks spin, so wall-clock times count here; a split is that of
+the rank with most work (the longest time in cells).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks import measure, predict
+from benchmarks.scaling_model import Costs, Job
+from benchmarks.worker import Task
+from benchmarks.workload import CLASSES, images, trainer
+
+PARTS = ("cells", "projection", "rule", "start", "spike exchange", "waiting", "receiving", "evaluation")
+NETWORKS = {"lumped": ("cell=three_compartment", 500, 1), "reconstructed": ("cell=mouse_v1_l5_rbp4", 100, 8)}
+MEASURED = ("1 rank", "2 ranks", "2 ranks, twice the cells")
+RATE_MAX = 0.2  # 1/ms
+
+
+class Watched:
+    """An object whose one method is timed; everything else is the object's own."""
+
+    def __init__(self, inner: Any, method: str, seconds: dict[str, float]) -> None:
+        self._inner, self._method, self._seconds = inner, method, seconds
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the attribute of the watched object, or its method with a stopwatch."""
+        found = getattr(self._inner, name)
+        return watched(found, name, self._seconds) if name == self._method else found
+
+
+def watched(function: Callable[..., Any], name: str, seconds: dict[str, float]) -> Callable[..., Any]:
+    """Return a function that adds the time of its calls to ``seconds[name]``."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        result = function(*args, **kwargs)
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+        return result
+
+    return call
+
+
+def job(settings: list[str], train: int, test: int) -> dict[str, Task]:
+    """Return training and testing that tell where their time went, per image."""
+    made = trainer(settings, train, test)
+    network, seconds = made.network, {"psolve": 0.0}
+    pc = network.ranks.pc
+    network.ranks = replace(network.ranks, pc=Watched(pc, "psolve", seconds))
+    network.show = watched(network.show, "show", seconds)
+    network.learn = watched(network.learn, "learn", seconds)
+    from neuron import h
+
+    pc.step_wait(0)
+
+    def readings() -> dict[str, float]:
+        clocks = {"exchange": pc.wait_time(), "waiting": pc.step_wait(), "receiving": pc.send_time()}
+        return clocks | seconds
+
+    def split(task: Task, count: int) -> Task:
+        def run() -> dict[str, float]:
+            pc.step_wait(0)
+            before, start = readings() | {"waiting": 0.0}, time.perf_counter()
+            task()
+            whole, after = time.perf_counter() - start, readings()
+            took = {key: (value - before.get(key, 0.0)) / count for key, value in after.items()}
+            return {
+                "cells": took["psolve"] - took["exchange"] - took["receiving"],
+                "rule": took.get("learn", 0.0),
+                "start": took["show"] - took["psolve"],
+                "spike exchange": max(took["exchange"] - took["waiting"], 0.0),
+                "waiting": took["waiting"],
+                "receiving": took["receiving"],
+                "evaluation": whole / count - took["show"] - took.get("learn", 0.0),
+                "total": whole / count,
+                "received": _received(pc, h),
+                "rates": [float(p.averages(_schedule(made)).forward_rate.mean()) for p in _populations(network)],
+            }
+
+        return run
+
+    test_task = split(lambda: made.evaluate(made.dataset.held_out, 0), test)
+    return {"train": split(made.train, train), "test": test_task}
+
+
+def projection(cells: int, places: int, images_shown: int) -> dict[str, Task]:
+    """Return showing images to a projection from 784 inputs onto no cells, and the same in the dark."""
+    from segdend_plugin.engine import mechanisms, mpi
+    from segdend_plugin.engine.projection import Kernel, Projection
+    from segdend_plugin.engine.windows import announce
+    from segdend_plugin.rule import phases
+    from segdend_plugin.rule.random import Purpose
+
+    pc = mpi.start().pc
+    mechanisms.load()
+    from neuron import h
+
+    shown = images(images_shown).rates
+    inputs = shown.shape[1]
+    alone = Projection(
+        np.zeros((inputs, cells)), np.zeros(cells), np.arange(inputs) % places, places, Kernel(int(places > 1))
+    )
+    levels = alone.draw_inputs(range(inputs), RATE_MAX, 1.0)
+    pc.set_maxstep(10)
+    schedule = phases.training_schedule(0, 0, dt=1.0, forward=52.0, target=52.0, settle=30.0, jitter=False)
+
+    def show(brightness: float, kept: Any = alone) -> None:
+        for k, image in enumerate(shown):
+            levels[:] = brightness * image
+            announce(schedule, 0, Purpose.TRAINING_SPIKES, k, teach=False)
+            h.dt = schedule.dt
+            h.finitialize()
+            pc.psolve(schedule.time(schedule.end))
+
+    return {"lit": lambda: show(1.0), "dark": lambda: show(0.0)}
+
+
+def measured(quick: bool) -> dict[str, Any]:
+    """Measure both networks on one and two ranks, fit the model and predict more ranks."""
+    repetitions = measure.QUICK_REPETITIONS if quick else measure.REPETITIONS
+    rows: list[dict[str, Any]] = []
+    splits: list[dict[str, Any]] = []
+    fits: dict[str, Any] = {}
+    for name, (cell, hidden, places) in NETWORKS.items():
+        train, test = (4, 1) if quick else (10, 3)
+        counts = {"train": train, "test": test}
+
+        def sized(n: int, cell: str = cell, counts: dict[str, int] = counts, **more: Any) -> dict[str, Any]:
+            return {"settings": [cell, f"layers.hidden=[{n}]"], **counts, **more}
+
+        sides = {
+            "1 rank": ("benchmarks.ranks:job", sized(hidden, ranks=1)),
+            "2 ranks": ("benchmarks.ranks:job", sized(hidden, ranks=2)),
+            "2 ranks, twice the cells": ("benchmarks.ranks:job", sized(2 * hidden, ranks=2)),
+            "few": ("benchmarks.ranks:job", sized(hidden // 10, ranks=1)),
+        }
+        with ExitStack() as stack:
+            times = measure.take_turns(measure.workers(stack, sides), counts, repetitions)
+            alone = {
+                str(n): ("benchmarks.ranks:projection", {"cells": n, "places": places, "images_shown": train})
+                for n in (hidden // 10, hidden // 2, hidden)
+            }
+            alone_tasks = {"lit": train, "dark": train}
+            bare = measure.take_turns(measure.workers(stack, alone), alone_tasks, repetitions)
+        for task in counts:
+            one = times[task, "1 rank"]
+            for side in ("2 ranks", "2 ranks, twice the cells"):
+                what = f"{name}, {hidden} hidden cells, {task}: {'weak' if 'twice' in side else 'strong'}"
+                rows.append(measure.comparison(what, times[task, side], one, (side, "1 rank")))
+        lit = {int(n): measure.Spread.of(bare["lit", n].wall).median for n in alone}
+        dark = {int(n): measure.Spread.of(bare["dark", n].wall).median for n in alone}
+        found = {side: _middle(times["train", side]) for side in sides}
+        here = {"1 rank": hidden, "2 ranks": hidden // 2, "2 ranks, twice the cells": hidden, "few": hidden // 10}
+        for side, middle in found.items():
+            middle["projection"] = lit[here[side]]
+            middle["cells"] -= middle["projection"]
+        for side in MEASURED:
+            middle = found[side]
+            splits.append({"network": f"{name}, {side}", **{part: 1e3 * middle[part] for part in PARTS}})
+            splits[-1]["whole image"] = 1e3 * middle["total"]
+        model_job, costs = fit(found, lit, dark, hidden)
+        measured_ms = {side: 1e3 * found[side]["total"] for side in MEASURED}
+        fits[name] = {"job": asdict(model_job), "costs": asdict(costs), "measured_ms": measured_ms}
+    tables = {"Where the time of a training image goes (ms, wall-clock)": splits, **predict.tables(fits)}
+    predict.draw(fits)
+    return {"rows": rows, "tables": tables, "model": fits}
+
+
+def fit(
+    found: dict[str, dict[str, Any]], lit: dict[int, float], dark: dict[int, float], hidden: int
+) -> tuple[Job, Costs]:
+    """Return the constants of the scaling model from the splits of the jobs."""
+    few = hidden // 10
+    one, small, two = found["1 rank"], found["few"], found["2 ranks"]
+    duration = 2 * (50.0 + 2.0)  # ms: phases of 50 ms, and 2 ms that the jitter adds on average
+    input_spikes = float(images(64).rates.sum(axis=1).mean()) * RATE_MAX * duration
+    slope = {part: max(one[part] - small[part], 0.0) / (hidden - few) for part in ("cells", "rule", "start")}
+    model = Job(
+        hidden,
+        outputs=CLASSES,
+        input_spikes=input_spikes,
+        spikes_per_hidden=one["rates"][0] * duration,
+        spikes_per_output=one["rates"][-1] * duration,
+        duration=duration,
+    )
+    by_light = {n: (lit[n] - dark[n]) / input_spikes for n in lit}  # per spike
+    weight = max(by_light[hidden] - by_light[few], 0.0) / (hidden - few)
+    steps = duration / model.dt
+    step = slope["cells"] / steps
+    return model, Costs(
+        step=step,
+        output_step=max(one["cells"] / steps - hidden * step, 0.0) / model.outputs,
+        draw=max(by_light[few] - few * weight, 0.0),
+        weight=weight,
+        learn=slope["rule"] / (model.inputs + model.outputs),
+        start=slope["start"],
+        fixed=max(one["start"] - hidden * slope["start"], 0.0)
+        + max(one["rule"] - hidden * slope["rule"], 0.0)
+        + one["evaluation"],
+        receive=two["receiving"] / max(two["received"], 1.0),
+    )
+
+
+def _middle(times: measure.Times) -> dict[str, Any]:
+    """Return the split of the repetition in the middle, of the rank that worked longest."""
+    slowest = [max(_ranks(value), key=lambda split: split["cells"]) for value in times.values]
+    return sorted(slowest, key=lambda split: split["total"])[len(slowest) // 2]
+
+
+def _ranks(value: Any) -> list[dict[str, Any]]:
+    return value if isinstance(value, list) else [value]
+
+
+def _populations(network: Any) -> list[Any]:
+    return [population for layer in network.layers for population in layer.populations if population.cells]
+
+
+def _schedule(made: Any) -> Any:
+    from segdend_plugin.rule import phases
+
+    p = made.experiment.phases
+    return phases.training_schedule(0, 0, dt=p.dt, forward=p.forward, target=p.target, settle=p.settle, jitter=False)
+
+
+def _received(pc: Any, h: Any) -> float:
+    """Return how many spikes this rank got from others in the last trial."""
+    sent, most, received, useful = (h.ref(0) for _ in range(4))
+    pc.spike_statistics(sent, most, received, useful)
+    return float(received[0])
+
+
+if __name__ == "__main__":
+    measure.run_case("ranks", measured)
