@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(shell date +%Y%m%d-%H%M%S)
 DEMO ?= runs/demo-$(STAMP)
 
-.PHONY: help install demo test mutants lint clean
+.PHONY: help install demo test bench mutants lint clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -36,6 +36,9 @@ test: install ## lint, types and all tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+bench: install ## measure speed: all cases or CASES="lumped ranks" (10 minutes on 2 quiet cores; BENCHFLAGS=--quick)
+	$(BIN)/python -m benchmarks $(CASES) $(BENCHFLAGS)
 
 mutants: install ## make one mistake after the other in a copy: a test must catch each (20 minutes)
 	$(BIN)/python tests/mutants/run.py
