@@ -31,6 +31,7 @@ def build(experiment: Experiment, n_input: int, n_output: int) -> Network:
     """
     mpi.start()
     mechanisms.load()
+    host.clear()  # before a cell is measured to be reduced, which updates all that NEURON holds
     return host.create(
         net_params(experiment, n_input, n_output),
         sim_config(experiment),

@@ -94,10 +94,8 @@ def create(
     mechanisms.load()
     from netpyne import sim
 
+    clear()
     with _quiet(sim_config):
-        if hasattr(sim, "net"):
-            # one network per process: a new one takes over the gids of the one before
-            ranks.pc.gid_clear()
         sim.initialize(netParams=net_params, simConfig=sim_config)
         rules = _take_rules(sim.net.params.connParams, sim_config.dt)
         sim.net.createPops()
@@ -110,6 +108,16 @@ def create(
         sim.setupRecording()
         _pre_run(sim)
     return network
+
+
+def clear() -> None:
+    """Let a new network find NEURON as the first one did: a process has one, and the next takes over its gids."""
+    from netpyne import sim
+
+    pc = mpi.start().pc
+    if hasattr(sim, "net"):
+        pc.gid_clear()
+    pc.optimize_node_order(0)  # a network of reduced cells has another
 
 
 @contextlib.contextmanager

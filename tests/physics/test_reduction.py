@@ -154,6 +154,17 @@ def test_the_same_spikes_give_the_same_averages(name, ranks):
         assert np.abs(found - wanted).max() < LIMIT * np.abs(wanted).max(), quantity
 
 
+def test_a_network_after_another_has_the_same_bits(ranks):
+    """Rates leave transfers behind in NEURON, and reduced cells another order of compartments."""
+    rates = ["cable.reduced=true", "rule.feedforward=rates", "feedback.signal=rates"]
+    first, _, again = (
+        averages(build("mouse_v1_l4_rorb", 3, 30, 3, *settings), np.linspace(0, 1, 30))[0]
+        for settings in (rates, ["cable.nseg=1"], rates)
+    )
+    np.testing.assert_array_equal(first.forward_potential, again.forward_potential)
+    np.testing.assert_array_equal(first.target_apical, again.target_apical)
+
+
 def test_unit_drive_moves_every_soma_by_the_same_potential(ranks):
     network = build("mouse_v1_l4_nr5a1", 3, 10, 3, "cable.reduced=true")
     hidden = network.hidden[0].populations[0]
