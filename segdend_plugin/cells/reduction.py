@@ -35,6 +35,8 @@ BASAL, APICAL = range(2, 5), range(3, 13)
 """Numbers of compartments that are tried in each chain."""
 PRIOR = 1e-3
 """Pull of the logarithms of leaks and axial conductances towards where they start: it keeps what does not matter."""
+REACH = 15.0
+"""How far these logarithms go at most, so that a step too wide leaves numbers to go on with."""
 RIDGE = 1e-5
 """Pull of the shares towards the soma's: large ones of opposite sign would gain little."""
 
@@ -164,7 +166,7 @@ class _Chains:
         return [*[basal] * self.basal, *[float(trunk)] * apical]
 
     def _conductances(self, x: Array) -> tuple[Array, Array]:
-        whole = np.exp(x)
+        whole = np.exp(np.clip(x, self.start - REACH, self.start + REACH))
         return whole[: self.n], whole[self.n :]
 
     def _impedance(self, x: Array) -> Complex:
