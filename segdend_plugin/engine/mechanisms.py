@@ -31,7 +31,7 @@ from segdend_plugin.engine import mpi
 from segdend_plugin.errors import MechanismError
 
 FLAGS = ("-O3", "-ffp-contract=off")
-"""Compiler flags, put after NEURON's own ``-O2``; without fused multiply-adds a result is the same on all processors."""
+"""Compiler flags, put after NEURON's own ``-O2``; without fused multiply-adds results are those of any processor."""
 
 _FORMAT = 1  # raise it when the layout of a cache entry or the way of building changes
 _LIBRARY = "libnrnmech.dylib" if sys.platform == "darwin" else "libnrnmech.so"

@@ -9,7 +9,7 @@ from segdend_plugin.rule.weights import weight_statistics
 
 HIDDEN_STEP, DEEP_HIDDEN_STEP = 4.0, 16.0
 OUTPUT_STEP = 1.0
-"""Sizes of a step with one hidden layer, with more, and of the output, chosen on validation images (docs/science.md)."""
+"""Sizes of a step (one hidden layer, more, output), chosen on validation images (docs/science.md)."""
 INPUT_POWER = 0.004
 HIDDEN_POWER = 0.018
 """Mean square of a filtered spike train (1/ms^2) of an input (MNIST) and of a hidden cell."""

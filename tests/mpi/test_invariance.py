@@ -7,7 +7,7 @@ import sys
 import pytest
 
 NETWORKS = {
-    "lumped": ["cell=three_compartment", "layers.hidden=[13,7]", "lumped.g_apical=0.05"],
+    "lumped": ["cell=three_compartment", "layers.hidden=[13,7]", "lumped.g_apical=0.05", "phases.delay=2.6"],
     # two output cells: with three ranks, one has none
     "reconstructed": ["cell=mouse_v1_l5_rbp4", "layers.hidden=[5]", "cable.nseg=1", "data.labels=parity"],
     "mixed": [
