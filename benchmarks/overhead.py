@@ -1,6 +1,6 @@
 """What learning costs on reconstructed cells: a training image against the same cells alone for as long.
 
-Bare cells are the same reconstructions with the same membrane and discretisation, and nothing else: no inputs, outputs,
+Bare cells are built by NetPyNE from the same rule, with a passive membrane and nothing else: no inputs, outputs,
 synapses, probes, spikes or rule; only `pc.psolve` is called, for the simulated time of the same images.
 """
 
@@ -18,15 +18,23 @@ HIDDEN = 100
 
 def bare(cell: str, hidden: int, images: int) -> dict[str, Task]:
     """Return integrating passive cells for the time of so many training images."""
+    from segdend_plugin.cells import templates
     from segdend_plugin.engine import mpi
     from segdend_plugin.experiment import config, network
     from segdend_plugin.rule import phases
 
     pc = mpi.start().pc
+    from netpyne import sim, specs
     from neuron import h
 
     experiment = config.load()
-    cells = [network.pyramidal(cell, experiment.cable) for _ in range(hidden)]
+    params = specs.NetParams()
+    params.cellParams[cell] = templates.netpyne_cell_params(network.pyramidal(cell, experiment.cable))
+    params.popParams["bare"] = {"cellType": cell, "numCells": hidden}
+    sim.initialize(netParams=params, simConfig=network.sim_config(experiment))
+    sim.net.createPops()
+    sim.net.createCells()
+    pc.gid_clear()  # with it go the threshold detectors
     p = experiment.phases
     times = {"dt": p.dt, "forward": p.forward, "target": p.target, "settle": p.settle, "jitter": p.jitter}
     schedules = [phases.training_schedule(0, k, **times) for k in range(images)]
@@ -38,7 +46,7 @@ def bare(cell: str, hidden: int, images: int) -> dict[str, Task]:
     def integrate() -> int:
         for schedule in schedules:
             pc.psolve(h.t + schedule.time(schedule.end))
-        return sum(section.nseg for each in cells for section in each.all)
+        return sum(section.nseg for section in h.allsec())
 
     return {"train": integrate}
 
