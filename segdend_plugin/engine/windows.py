@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.random import Purpose
+from segdend_plugin.types import Array, HocObject
 
 NEVER = 1e9  # ms
 KEYS_PER_SEED = 64  # room for purposes in the second identity of a Random123 stream
+_WINDOW = ("forward_on", "forward_off", "target_on", "target_off")
 _WINDOWED = ("SegDendLumped", "SegDendSoma", "SegDendProbe", "SegDendProjection")
 _RANDOM = ("SegDendLumped", "SegDendSoma", "SegDendInput", "SegDendProjection")
 _INPUTS = ("SegDendInput", "SegDendProjection")
@@ -24,20 +28,27 @@ def announce(schedule: Schedule, seed: int, purpose: Purpose, example: int, *, t
     teach
         Whether the teaching current flows in the target phase.
     """
-    from neuron import h
-
     forward = schedule.time(schedule.settle), schedule.time(schedule.forward_end)
     target = (NEVER, NEVER)
     if schedule.has_target:
         target = schedule.time(schedule.forward_end + schedule.settle), schedule.time(schedule.end)
-    for name in _WINDOWED:
-        setattr(h, f"forward_on_{name}", forward[0])
-        setattr(h, f"forward_off_{name}", forward[1])
-        setattr(h, f"target_on_{name}", target[0])
-        setattr(h, f"target_off_{name}", target[1])
-    for name in _RANDOM:
-        setattr(h, f"key_{name}", seed * KEYS_PER_SEED + int(purpose))
-        setattr(h, f"example_{name}", example)
-    for name in _INPUTS:
-        setattr(h, f"until_{name}", schedule.time(schedule.end))
-    h.onset_SegDendTeacher = schedule.time(schedule.forward_end) if teach else NEVER
+    key = seed * KEYS_PER_SEED + int(purpose)
+    onset = schedule.time(schedule.forward_end) if teach else NEVER
+    pointers, values, view = _variables()
+    end = schedule.time(schedule.end)
+    view[:] = (*forward, *target) * len(_WINDOWED) + (key, example) * len(_RANDOM) + (end,) * len(_INPUTS) + (onset,)
+    pointers.scatter(values)
+
+
+@functools.cache
+def _variables() -> tuple[HocObject, HocObject, Array]:
+    """Return pointers to all global variables of the mechanisms that a trial sets, and the Vector that they take."""
+    from neuron import h
+
+    names = [f"{field}_{name}" for name in _WINDOWED for field in _WINDOW]
+    names += [f"{field}_{name}" for name in _RANDOM for field in ("key", "example")]
+    names += [f"until_{name}" for name in _INPUTS] + ["onset_SegDendTeacher"]
+    pointers, values = h.PtrVector(len(names)), h.Vector(len(names))
+    for index, name in enumerate(names):
+        pointers.pset(index, getattr(h, f"_ref_{name}"))
+    return pointers, values, values.as_numpy()
