@@ -97,12 +97,9 @@ struct Projection {
     std::vector<int> count, fired;            // spikes of this step: per presynaptic cell, and which
     double decay_slow{}, decay_fast{}, gain_slow{}, gain_fast{};
     long kept{}, oldest{};                    // steps that count, 0 for all; the row of `past` to forget next
-    struct Cell {
-        int index;
-        neuron::container::data_handle<double> handle;
-        const double* spikes;                 // how many left the cell in the last step
-    };
-    std::vector<Cell> cells;                  // presynaptic cells on this rank
+    std::vector<int> local;                   // presynaptic cells on this rank
+    std::vector<neuron::container::data_handle<double>> counters;  // how many spikes left each in the last step
+    std::vector<const double*> left;          // where these are in this trial
     std::vector<std::vector<int>> due;        // spikes of these on their way, a row for each step of the delay
     double cell_delay{};
     const double *level{}, *gid{};            // of the inputs whose trains are drawn here
@@ -121,8 +118,9 @@ struct Projection {
 
     void start_spikes(double step, double key, double example, double until) {
         due.assign(size_t(arrival(cell_delay, step)) + 1, {});
-        for (Cell& cell: cells) {
-            cell.spikes = &*cell.handle;  // once per trial: NEURON may have moved it
+        left.clear();
+        for (auto& counter: counters) {
+            left.push_back(&*counter);  // once per trial: NEURON may have moved it
         }
         for (auto& spikes: trains) {
             spikes.clear();
@@ -152,9 +150,9 @@ struct Projection {
     // Takes the spikes that left cells of this rank in the last step, and those that arrive in this one.
     void fetch_spikes(long now) {
         auto& later = due[size_t(now + due.size() - 1) % due.size()];  // the row that was emptied in the last step
-        for (const Cell& cell: cells) {
-            for (double left = *cell.spikes; left > 0.; --left) {
-                later.push_back(cell.index);
+        for (size_t k = 0; k < left.size(); ++k) {
+            for (double spikes = *left[k]; spikes > 0.; --spikes) {
+                later.push_back(local[k]);
             }
         }
         auto& arriving = due[size_t(now) % due.size()];
@@ -403,7 +401,8 @@ ENDVERBATIM
 PROCEDURE listen() {
 VERBATIM
     Projection& p = *PROJECTION;
-    p.cells.push_back({int(*getarg(1)), hoc_hgetarg<double>(2), nullptr});
+    p.local.push_back(int(*getarg(1)));
+    p.counters.push_back(hoc_hgetarg<double>(2));
     p.cell_delay = *getarg(3);
 ENDVERBATIM
 }
