@@ -6,7 +6,8 @@ synapses, probes, spikes or rule; only `pc.psolve` is called, for the simulated 
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import io
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import Any
 
 from benchmarks import measure
@@ -31,9 +32,10 @@ def bare(cell: str, hidden: int, images: int) -> dict[str, Task]:
     params = specs.NetParams()
     params.cellParams[cell] = templates.netpyne_cell_params(network.pyramidal(cell, experiment.cable))
     params.popParams["bare"] = {"cellType": cell, "numCells": hidden}
-    sim.initialize(netParams=params, simConfig=network.sim_config(experiment))
-    sim.net.createPops()
-    sim.net.createCells()
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        sim.initialize(netParams=params, simConfig=network.sim_config(experiment))
+        sim.net.createPops()
+        sim.net.createCells()
     pc.gid_clear()  # with it go the threshold detectors
     p = experiment.phases
     times = {"dt": p.dt, "forward": p.forward, "target": p.target, "settle": p.settle, "jitter": p.jitter}
