@@ -108,6 +108,7 @@ FIGURES: Mapping[str, Figure] = {
                 Condition("one_frozen", (_ONE, "rule.train_hidden=false"), None, "control, not in the paper"),
             ),
             Plan(None, None, 2, 3),
+            settings=_AS_PUBLISHED,
         ),
         Figure(
             "jitter",
