@@ -29,6 +29,7 @@ NEURON {
 
 UNITS {
     (nA) = (nanoamp)
+    (uS) = (microsiemens)
 }
 
 PARAMETER {
@@ -38,8 +39,34 @@ PARAMETER {
 ASSIGNED {
     drive
     i (nA)
+    g (uS)      : 0, and said so, for NEURON would evaluate the current twice to find out
+    drive_at    : address of what `drive` points to, 0 for nothing
+}
+
+VERBATIM
+#undef HERE
+#define HERE(address) (*reinterpret_cast<double**>(&(address)))
+ENDVERBATIM
+
+INITIAL {
+    find_drive()
 }
 
 BREAKPOINT {
-    i = gain*drive
+    CONDUCTANCE g
+    i = gain*pull()
+}
+
+: once per trial, because following a POINTER costs NEURON more than all else here
+PROCEDURE find_drive() {
+VERBATIM
+    HERE(drive_at) = nrn_pointing(&(drive)) ? &(drive) : nullptr;
+ENDVERBATIM
+}
+
+FUNCTION pull() {
+VERBATIM
+    const double* now = HERE(drive_at);
+    return now ? *now : 0.;
+ENDVERBATIM
 }
