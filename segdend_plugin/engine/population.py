@@ -92,8 +92,8 @@ class Inputs:
         self.gids = list(gids)
         index = {gid: k for k, gid in enumerate(self.gids)}
         self._pixels = np.array([index[gid] for gid, _ in cells], dtype=int)
-        mechanisms = [cell for _, cell in cells]
-        self._levels, self._announced = Probe(mechanisms, "level"), Probe(mechanisms, "announced")
+        self._cells = [cell for _, cell in cells]  # alive as long as the network
+        self._levels, self._announced = Probe(self._cells, "level"), Probe(self._cells, "announced")
         for gid, cell in cells:
             cell.id = gid
         self._drawn: list[Array] = []
