@@ -23,6 +23,15 @@ PAUSE = 0.002  # s between two looks of a rank that has nothing to do
 Task = Callable[[], Any]
 
 
+def resident_megabytes() -> float:
+    """Return how much memory this process holds now; where /proc is absent, the most that it has held."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    except OSError:
+        return peak_megabytes()
+    return pages * resource.getpagesize() / 2**20
+
+
 def peak_megabytes() -> float:
     """Return the peak of this process's resident memory (MB), on Linux without what its parent had before."""
     status = Path("/proc/self/status")
