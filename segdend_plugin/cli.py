@@ -99,7 +99,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from segdend_plugin.experiment import run
     from segdend_plugin.views.progress import Bar
 
-    result = run.evaluate(options.folder, Bar(ranks.is_root))
+    result = run.evaluate(options.folder, Bar(ranks.is_root and not options.quiet), options.set)
     if ranks.is_root:
         print(json.dumps(result, indent=2))
 
@@ -198,6 +198,8 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="classify the held-out images with the weights of a run")
     evaluate.add_argument("folder", type=Path, metavar="DIR")
+    evaluate.add_argument("--set", action="append", default=[], metavar="key.path=value", help="change one key")
+    evaluate.add_argument("--quiet", action="store_true", help="no progress bar")
     evaluate.set_defaults(command=_evaluate)
 
     report = commands.add_parser("report", help="compare runs: a table, and a figure of their learning curves")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
@@ -157,7 +157,7 @@ def _run(
     return known
 
 
-def evaluate(path: Path, observer: Progress) -> dict[str, Any]:
+def evaluate(path: Path, observer: Progress, settings: Sequence[str] = ()) -> dict[str, Any]:
     """Classify the held-out images with the weights of a run.
 
     Parameters
@@ -166,6 +166,8 @@ def evaluate(path: Path, observer: Progress) -> dict[str, Any]:
         Folder of a run.
     observer
         Shows progress.
+    settings
+        Changes of the run's description, ``"key.path=value"``: other images, full cells instead of reduced ones.
 
     Returns
     -------
@@ -174,7 +176,7 @@ def evaluate(path: Path, observer: Progress) -> dict[str, Any]:
     """
     if not (path / "weights.h5").is_file():
         raise DataError(f"{str(path)!r} holds no weights.h5: give the folder of a finished run.")
-    experiment = config.load(path / "config.yaml")
+    experiment = config.load(path / "config.yaml", settings)
     state = checkpoint.load(path / "weights.h5", "give the folder of a run")
     dataset = _data(experiment)
     network, _ = _build(experiment, dataset)

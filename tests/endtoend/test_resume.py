@@ -274,3 +274,9 @@ def test_weights_that_do_not_fit(whole: dict[str, Path], tmp_path: Path) -> None
     (tmp_path / "checkpoint.h5").write_bytes((whole["random"] / "weights.h5").read_bytes())
     with pytest.raises(DataError, match=r"hidden1_three_compartment.* \(64, 9\) is needed"):
         run.resume(tmp_path, Stopping())
+
+
+def test_evaluate_takes_changes_of_the_description(whole: dict[str, Path]) -> None:
+    assert run.evaluate(whole["random"], Stopping(), ["data.test=7"])["test_examples"] == 7
+    with pytest.raises(DataError, match="shape"):
+        run.evaluate(whole["random"], Stopping(), ["layers.hidden=[3]"])
