@@ -31,7 +31,8 @@ class Branch:
     region
         basal, trunk, oblique or tuft.
     distance
-        Path length from the soma (um) of the place that it starts from and of each of its segments, shape (n,).
+        Path length from the soma (um) of the place that it starts from, the middle of each segment, and its end,
+        shape (2 + n_segments,).
     length, length_ac
         The same in length constants, of steady currents and at `AC_LENGTH`.
     from_soma
@@ -119,14 +120,14 @@ class Electrotonics:
         found = {}
         for measure in ("distance", "length", "length_ac"):
             sites = [getattr(site, measure) for site in self.sites]
-            middle = np.concatenate([getattr(branch, measure)[1:] for branch in basal])
-            weight = np.concatenate([np.full(len(b.distance) - 1, _step(b)) for b in basal])
+            middle = np.concatenate([getattr(branch, measure)[1:-1] for branch in basal])
+            weight = np.concatenate([np.full(len(b.distance) - 2, _step(b)) for b in basal])
             found[measure] = {
                 "tuft_mean": float(np.mean(sites)),
                 "tuft_least": float(min(sites)),
                 "tuft_greatest": float(max(sites)),
                 "basal_mean": float(np.average(middle, weights=weight)),
-                "basal_greatest": float(middle.max()),
+                "basal_greatest": float(max(getattr(branch, measure)[-1] for branch in basal)),
                 "apical_greatest": float(max(getattr(branch, measure)[-1] for branch in apical)),
             }
         return found
@@ -197,7 +198,7 @@ class _Tree:
         return Site(name, place.x, distance, length, length_ac, own, from_soma, to_soma)
 
     def branch(self, region: str, section: Section) -> Branch:
-        places = [section.parentseg(), *section]
+        places = [section.parentseg(), *section, section(1 - section.orientation())]
         paths = np.array([self._paths(place) for place in places])
         signals = np.array([self._signals(place) for place in places])
         return Branch(region, *paths.T, *signals.T)
