@@ -154,10 +154,10 @@ def _morphology_info(options: argparse.Namespace) -> None:
     experiment = config.load(settings=options.set)
     cells = [report.morphology(cell, experiment) for cell in options.cells]
     known = [summary for summary, _ in cells]
+    print(json.dumps(known[0] if len(known) == 1 else known, indent=2) if options.json else electrotonics.table(known))
     if options.plot is not None:
         shapes = [(summary["name"], measured) for summary, measured in cells if measured is not None]
         electrotonics.plot(shapes, options.plot)
-    print(json.dumps(known[0] if len(known) == 1 else known, indent=2) if options.json else electrotonics.table(known))
 
 
 def _morphology_plot(options: argparse.Namespace) -> None:

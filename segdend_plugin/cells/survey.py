@@ -220,16 +220,28 @@ class _Tree:
 
 
 def _along(section: Section, begin: float, end: float) -> Array:
-    """Return the length of a piece of a section in um, in steady length constants and in those at `AC_LENGTH`."""
-    low, high = sorted((begin, end))
-    total = np.zeros(3)
-    for k, segment in enumerate(section):
-        piece = section.L * (min(high, (k + 1) / section.nseg) - max(low, k / section.nseg))
-        if piece > 0:
-            membrane = (segment.diam, section.Ra, segment.pas.g, segment.cm)
-            steady = cable.length_constant(*membrane)
-            total += piece / np.array([1.0, steady, cable.length_constant(*membrane, frequency=AC_LENGTH)])
-    return total
+    """Return the length of a piece of a section in um, in steady length constants and in those at `AC_LENGTH`.
+
+    Between traced points the diameter is linear, and the integral of dx / sqrt(d) is 2 dx / (sqrt(d0) + sqrt(d1)).
+    """
+    arcs, diameters = _traced(section)
+    low, high = (np.clip(x * section.L, arcs[:-1], arcs[1:]) for x in sorted((begin, end)))
+    is_inside = high > low
+    slope = np.diff(diameters)[is_inside] / np.diff(arcs)[is_inside]
+    low, high, near = low[is_inside], high[is_inside], arcs[:-1][is_inside]
+    ends = (diameters[:-1][is_inside] + slope * (x - near) for x in (low, high))
+    diameter = (sum(np.sqrt(d) for d in ends) / 2) ** 2
+    membrane = (section.Ra, section(0.5).pas.g, section(0.5).cm)
+    constants = [cable.length_constant(diameter, *membrane, frequency) for frequency in (0.0, AC_LENGTH)]
+    return np.array([np.sum((high - low) / constant) for constant in (np.ones(len(low)), *constants)])
+
+
+def _traced(section: Section) -> tuple[Array, Array]:
+    """Return arc lengths and diameters (um) of the points of a section, of its ends where it has no points."""
+    n = section.n3d()
+    if n < 2:
+        return np.array([0.0, section.L]), np.full(2, section.diam)
+    return np.array([section.arc3d(k) for k in range(n)]), np.array([section.diam3d(k) for k in range(n)])
 
 
 def _step(branch: Branch) -> float:

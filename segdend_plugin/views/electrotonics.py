@@ -170,7 +170,7 @@ def plot(cells: Sequence[tuple[str, Electrotonics]], path: str | Path) -> None:
     for axes, label in zip(grid[-1], ["frequency (Hz)"] * 3 + ["path distance from soma (µm)"] * 2, strict=True):
         axes.set_xlabel(label)
         axes.set_xlim(0, 1.03 * (farthest if "path" in label else cells[0][1].frequencies[-1]))
-    save(figure, path)
+    save(figure, path, option="--plot")
 
 
 def _impedances(axes: Axes, cell: Electrotonics) -> None:
@@ -180,11 +180,11 @@ def _impedances(axes: Axes, cell: Electrotonics) -> None:
         (("soma", "soma"), SOMA, ":"),
         (("tuft", "soma"), PURPLE, "--"),
     ):
-        label = f"{first}, input" if first == second else f"{first} and {second}, transfer"
+        label = first if first == second else f"{first} to {second}"
         axes.plot(cell.frequencies, np.abs(cell.between(first, second)), label=label, color=colour, linestyle=style)
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.1)
-    axes.set_ylabel("impedance (MΩ)")
+    axes.set_ylabel("input, transfer impedance (MΩ)")
 
 
 def _fractions(axes: Axes, cell: Electrotonics) -> None:
