@@ -30,7 +30,7 @@ def transfer_impedance(source: Segment, targets: Sequence[Segment], frequency: f
         Magnitudes in MOhm (mV/nA), shape (len(targets),).
     """
     probe = probe_from(source, frequency)
-    return np.array([probe.transfer(target.x, sec=target.sec) for target in targets])
+    return np.array([probe.transfer(target) for target in targets])
 
 
 @dataclass(frozen=True)
@@ -232,6 +232,6 @@ def probe_from(source: Segment, frequency: float) -> HocObject:
 
 def _complex_transfer(source: Segment, targets: Sequence[Segment], frequency: float) -> Complex:
     probe = probe_from(source, frequency)
-    size = np.array([probe.transfer(target.x, sec=target.sec) for target in targets])
-    phase = np.array([probe.transfer_phase(target.x, sec=target.sec) for target in targets])
+    size = np.array([probe.transfer(target) for target in targets])
+    phase = np.array([probe.transfer_phase(target) for target in targets])
     return size * np.exp(1j * phase)

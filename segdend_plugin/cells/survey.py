@@ -188,11 +188,11 @@ class _Tree:
     def __init__(self, soma: Segment) -> None:
         self.soma = soma
         self.probe = probe_from(soma, 0.0)
-        self.own = self.probe.input(soma.x, sec=soma.sec)
+        self.own = self.probe.input(soma)
 
     def site(self, place: Segment) -> Site:
         name = place.sec.name().rsplit(".", 1)[-1]
-        own = self.probe.input(place.x, sec=place.sec)
+        own = self.probe.input(place)
         distance, length, length_ac = map(float, self._paths(place))
         from_soma, to_soma = self._signals(place)
         return Site(name, place.x, distance, length, length_ac, own, from_soma, to_soma)
@@ -204,8 +204,8 @@ class _Tree:
         return Branch(region, *paths.T, *signals.T)
 
     def _signals(self, place: Segment) -> tuple[float, float]:
-        transfer = self.probe.transfer(place.x, sec=place.sec)
-        return transfer / self.own, transfer / self.probe.input(place.x, sec=place.sec)
+        transfer = self.probe.transfer(place)
+        return transfer / self.own, transfer / self.probe.input(place)
 
     def _paths(self, place: Segment) -> Array:
         """Return the path from the soma in um, in steady length constants and in those at `AC_LENGTH`."""
