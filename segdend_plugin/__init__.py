@@ -16,16 +16,27 @@ if TYPE_CHECKING:
     from segdend_plugin.engine.mpi import start as start_mpi
     from segdend_plugin.experiment.config import Experiment
     from segdend_plugin.experiment.config import load as load_experiment
+    from segdend_plugin.experiment.network import electrotonics
     from segdend_plugin.experiment.run import evaluate, train
     from segdend_plugin.hosts.netpyne import create as create_netpyne
 
-__all__ = ["Experiment", "abort_on_error", "create_netpyne", "evaluate", "load_experiment", "start_mpi", "train"]
+__all__ = [
+    "Experiment",
+    "abort_on_error",
+    "create_netpyne",
+    "electrotonics",
+    "evaluate",
+    "load_experiment",
+    "start_mpi",
+    "train",
+]
 
 _HOMES = {
     "Experiment": ("segdend_plugin.experiment.config", "Experiment"),
     "load_experiment": ("segdend_plugin.experiment.config", "load"),
     "train": ("segdend_plugin.experiment.run", "train"),
     "evaluate": ("segdend_plugin.experiment.run", "evaluate"),
+    "electrotonics": ("segdend_plugin.experiment.network", "electrotonics"),
     "create_netpyne": ("segdend_plugin.hosts.netpyne", "create"),
     "abort_on_error": ("segdend_plugin.engine.mpi", "abort_on_error"),
     "start_mpi": ("segdend_plugin.engine.mpi", "start"),

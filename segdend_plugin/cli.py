@@ -148,9 +148,16 @@ def _morphology_list(options: argparse.Namespace) -> None:
 
 
 def _morphology_info(options: argparse.Namespace) -> None:
-    from segdend_plugin.views import report
+    from segdend_plugin.experiment import config
+    from segdend_plugin.views import electrotonics, report
 
-    print(json.dumps(report.morphology(options.cell), indent=2))
+    experiment = config.load(settings=options.set)
+    cells = [report.morphology(cell, experiment) for cell in options.cells]
+    known = [summary for summary, _ in cells]
+    print(json.dumps(known[0] if len(known) == 1 else known, indent=2) if options.json else electrotonics.table(known))
+    if options.plot is not None:
+        shapes = [(summary["name"], measured) for summary, measured in cells if measured is not None]
+        electrotonics.plot(shapes, options.plot)
 
 
 def _morphology_plot(options: argparse.Namespace) -> None:
@@ -231,8 +238,13 @@ def _parser() -> argparse.ArgumentParser:
     cells = commands.add_parser("morphology", help="the shipped reconstructions, or your own")
     actions = cells.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="the catalogue").set_defaults(command=_morphology_list)
-    info = actions.add_parser("info", help="sizes and electrical segregation, as JSON")
-    info.add_argument("cell", metavar="NAME_OR_FILE")
+    info = actions.add_parser("info", help="sizes, impedances, attenuation and segregation of cells, side by side")
+    info.add_argument("cells", nargs="+", metavar="CELL", help="catalogue name, three_compartment or a file")
+    info.add_argument("--json", action="store_true", help="everything, as JSON: an object, of several cells a list")
+    info.add_argument("--plot", type=Path, metavar="X.png", help="draw it, over frequency and along the dendrites")
+    info.add_argument(
+        "--set", action="append", default=[], metavar="key.path=value", help="change one key, as for train"
+    )
     info.set_defaults(command=_morphology_info)
     plot = actions.add_parser("plot", help="draw a cell")
     plot.add_argument("cell", metavar="NAME_OR_FILE")

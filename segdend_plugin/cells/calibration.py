@@ -53,7 +53,7 @@ class Calibration:
     tuft
         Current (nA) of every tuft site.
     segregation
-        How far the tuft sites are apart from the soma.
+        How far the tuft sites are apart from soma and basal dendrites.
     """
 
     basal: tuple[Array, ...]
@@ -91,4 +91,5 @@ def calibrate(
         return Calibration(currents, 0.0, None)
     # all sites get the same current; together they move the mean of their potentials by one unit
     mean_potential = np.mean([np.sum(transfer_impedance(site, tuft)) for site in tuft])  # mV per nA in each site
-    return Calibration(currents, float(scale.unit / mean_potential), segregation(soma, tuft))
+    found = segregation(soma, tuft, [place for section in places for place in section])
+    return Calibration(currents, float(scale.unit / mean_potential), found)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from segdend_plugin.types import Array, Segment
-
-Complex = NDArray[np.complex128]
+from segdend_plugin.cells import cable
+from segdend_plugin.cells.cable import Complex
+from segdend_plugin.types import Array, HocObject, Segment
 
 
 def transfer_impedance(source: Segment, targets: Sequence[Segment], frequency: float = 0.0) -> Array:
@@ -30,12 +29,61 @@ def transfer_impedance(source: Segment, targets: Sequence[Segment], frequency: f
     Array
         Magnitudes in MOhm (mV/nA), shape (len(targets),).
     """
-    from neuron import h
+    probe = probe_from(source, frequency)
+    return np.array([probe.transfer(target) for target in targets])
 
-    probe = h.Impedance()
-    probe.loc(source.x, sec=source.sec)
-    probe.compute(frequency, 0)
-    return np.array([probe.transfer(target.x, sec=target.sec) for target in targets])
+
+@dataclass(frozen=True)
+class Port:
+    """Places that act as one: current divides among them by weight, and the weighted mean of their potentials is read.
+
+    Attributes
+    ----------
+    places
+        Where.
+    weights
+        Of each, shape (n_places,); they add up to 1.
+    """
+
+    places: Sequence[Segment]
+    weights: Array
+
+    @classmethod
+    def evenly(cls, places: Sequence[Segment]) -> Port:
+        """Return the port of sites that all count the same."""
+        return cls(places, np.full(len(places), 1 / len(places)))
+
+    @classmethod
+    def by_length(cls, places: Sequence[Segment]) -> Port:
+        """Return the port of segments whose synapses are spread evenly over their length."""
+        lengths = np.array([place.sec.L / place.sec.nseg for place in places])
+        return cls(places, lengths / lengths.sum())
+
+
+def port_impedance(ports: Sequence[Port], frequency: float = 0.0) -> Complex:
+    """Return input and transfer impedances of ports.
+
+    Parameters
+    ----------
+    ports
+        Not empty.
+    frequency
+        In Hz.
+
+    Returns
+    -------
+    ndarray of complex, shape (n_ports, n_ports)
+        In MOhm; symmetric.
+    """
+    places = [place for port in ports for place in port.places]
+    between = np.zeros((len(places), len(places)), dtype=complex)
+    for k, place in enumerate(places):  # by reciprocity one half is enough
+        between[k, k:] = between[k:, k] = _complex_transfer(place, places[k:], frequency)
+    ends = np.cumsum([0, *(len(port.places) for port in ports)])
+    weights = np.zeros((len(ports), len(places)))
+    for row, port, begin, end in zip(weights, ports, ends[:-1], ends[1:], strict=True):
+        row[begin:end] = port.weights
+    return np.asarray(weights @ between @ weights.T, dtype=complex)
 
 
 @dataclass(frozen=True)
@@ -54,6 +102,11 @@ class Segregation:
         Tuft potential for a somatic potential of 1 that somatic current makes.
     tuft_sites
         How many sites that is the mean of.
+    index, independence
+        Segregation index of tuft and basal dendrites, and their independence index I_Z
+        (`segdend_plugin.cells.cable`); None where the basal dendrites were not measured.
+    index_soma, independence_soma
+        The same of tuft and soma.
     """
 
     soma_input: float
@@ -61,14 +114,28 @@ class Segregation:
     tuft_to_soma: float
     soma_to_tuft: float
     tuft_sites: int
+    index: float | None = None
+    independence: float | None = None
+    index_soma: float | None = None
+    independence_soma: float | None = None
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | None]:
         """Return the numbers as plain data."""
         return asdict(self)
 
+    def with_basal_of(self, full: Mapping[str, float | None]) -> Segregation:
+        """Return this with the basal indices of a full cell: a reduced one has no basal dendrites of its own.
 
-def segregation(soma: Segment, tuft: Sequence[Segment]) -> Segregation:
-    """Measure how segregated the tuft sites are from the soma.
+        Parameters
+        ----------
+        full
+            What :meth:`to_dict` made of the full cell; where it is empty, there are none.
+        """
+        return replace(self, index=full.get("index"), independence=full.get("independence"))
+
+
+def segregation(soma: Segment, tuft: Sequence[Segment], basal: Sequence[Segment] = ()) -> Segregation:
+    """Measure how segregated the tuft sites are from soma and basal dendrites.
 
     Parameters
     ----------
@@ -76,11 +143,33 @@ def segregation(soma: Segment, tuft: Sequence[Segment]) -> Segregation:
         The somatic segment that spikes.
     tuft
         Segments that feedback lands on.
+    basal
+        All segments that feed-forward synapses may land on, evenly over their length.
     """
-    own = float(transfer_impedance(soma, [soma])[0])
-    to_soma = float(np.mean(transfer_impedance(soma, tuft)))
-    within = float(np.mean([transfer_impedance(site, tuft) for site in tuft]))
-    return Segregation(own, within, to_soma / within, to_soma / own, len(tuft))
+    ports = [Port.evenly(tuft), Port.evenly([soma]), *([Port.by_length(basal)] if basal else [])]
+    return segregation_of(port_impedance(ports), len(tuft))
+
+
+def segregation_of(impedance: Complex, tuft_sites: int) -> Segregation:
+    """Return what steady impedances of the ports tuft, soma and, if there is a third one, basal dendrites say."""
+    within, own, to_soma = (float(abs(impedance[pair])) for pair in ((0, 0), (1, 1), (0, 1)))
+
+    def of(index: Callable[[Complex, Complex, Complex], Array], port: int) -> float | None:
+        if port >= len(impedance):
+            return None
+        return float(index(impedance[0, 0], impedance[port, port], impedance[0, port]))
+
+    return Segregation(
+        soma_input=own,
+        tuft_input=within,
+        tuft_to_soma=to_soma / within,
+        soma_to_tuft=to_soma / own,
+        tuft_sites=tuft_sites,
+        index=of(cable.segregation_index, 2),
+        independence=of(cable.independence_index, 2),
+        index_soma=of(cable.segregation_index, 1),
+        independence_soma=of(cable.independence_index, 1),
+    )
 
 
 @dataclass(frozen=True)
@@ -131,12 +220,18 @@ def responses(soma: Segment, basal: Sequence[Segment], tuft: Sequence[Segment], 
     )
 
 
-def _complex_transfer(source: Segment, targets: Sequence[Segment], frequency: float) -> Complex:
+def probe_from(source: Segment, frequency: float) -> HocObject:
+    """Return NEURON's ``Impedance`` for current at `source`, computed at `frequency` (Hz)."""
     from neuron import h
 
     probe = h.Impedance()
     probe.loc(source.x, sec=source.sec)
     probe.compute(frequency, 0)
-    size = np.array([probe.transfer(target.x, sec=target.sec) for target in targets])
-    phase = np.array([probe.transfer_phase(target.x, sec=target.sec) for target in targets])
+    return probe
+
+
+def _complex_transfer(source: Segment, targets: Sequence[Segment], frequency: float) -> Complex:
+    probe = probe_from(source, frequency)
+    size = np.array([probe.transfer(target) for target in targets])
+    phase = np.array([probe.transfer_phase(target) for target in targets])
     return size * np.exp(1j * phase)

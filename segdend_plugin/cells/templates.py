@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from segdend_plugin.cells.electrotonics import responses
+from segdend_plugin.cells.electrotonics import responses, segregation
 from segdend_plugin.cells.morphology import apical_regions
 from segdend_plugin.cells.reduction import FREQUENCIES, Reduction, reduce
 from segdend_plugin.cells.sites import most_distal_tips
@@ -160,11 +160,13 @@ def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[
 
         ``places``: names of the sections that basal synapses act on. ``lengths``: of the full cell's basal sections
         (um). ``shares``: for each of these and each of its segments, the share of each place. ``report``: compartments
-        of the full cell and of this one, and the `segdend_plugin.cells.reduction.Errors` with the largest of them.
+        of the full cell and of this one, the `segdend_plugin.cells.reduction.Errors` with the largest of them, and the
+        `segdend_plugin.cells.electrotonics.Segregation` of the full cell.
     """
     soma, basal = cell.soma[0](0.5), list(cell.basal)
     tips = most_distal_tips(list(cell.tuft), soma, tuft_sites)
-    full = responses(soma, [segment for section in basal for segment in section], tips, FREQUENCIES)
+    places = [segment for section in basal for segment in section]
+    full = responses(soma, places, tips, FREQUENCIES)
     reduction = reduce(full, membrane.time_constant)
     near, far = 1 + reduction.basal, len(reduction.leak) - 1
     chains = [f"basal_{k}" for k in range(1, near)] + [f"apical_{k}" for k in range(1, far - near + 1)]
@@ -190,6 +192,7 @@ def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[
                 "compartments": len(names),
                 "largest_error": reduction.errors.largest,
                 "errors": asdict(reduction.errors),
+                "segregation": segregation(soma, tips, places).to_dict(),
             },
         },
     }

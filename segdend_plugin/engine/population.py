@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -209,6 +209,9 @@ class Population:
             cell = self.cells[0]
             tuft = most_distal_tips(cell.tuft, cell.soma, n_tuft) if n_tuft else []
             mine = calibrate(cell.soma, cell.basal, tuft, self.somatic_gain, self.scale)
+            if self.stand_in is not None and mine.segregation is not None:
+                full = self.stand_in.report.get("segregation", {})
+                mine = replace(mine, segregation=mine.segregation.with_basal_of(full))
         self.calibration = next((found for found in ranks.allgather(mine) if found is not None), None)
 
     def receive(self, projection: Projection, n_slots: int, seed: int) -> None:

@@ -47,7 +47,8 @@ class Summary:
     compartments
         Segments of all cells on all ranks.
     segregation
-        Per kind of cable cell: impedances (MOhm) and attenuation between soma and tuft.
+        Per kind of cell: impedances (MOhm), attenuation and indices of segregation of tuft, soma and basal dendrites;
+        of a three-compartment cell what there is of these.
     weights_sha256
         Digest of all weights and biases in the order of gids.
     reduction
@@ -68,7 +69,7 @@ class Summary:
     train_images_per_second: float
     build_seconds: float
     compartments: int
-    segregation: dict[str, dict[str, float]]
+    segregation: dict[str, dict[str, float | None]]
     weights_sha256: str
     reduction: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
 

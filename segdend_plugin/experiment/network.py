@@ -8,12 +8,14 @@ from typing import Any
 from segdend_plugin.cells import catalogue, templates
 from segdend_plugin.cells.calibration import lumped_conductance
 from segdend_plugin.cells.reduction import TOLERANCE
+from segdend_plugin.cells.sites import most_distal_tips
+from segdend_plugin.cells.survey import FREQUENCIES, Electrotonics, measure
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment.config import LUMPED, Cable, Experiment
 from segdend_plugin.hosts import netpyne as host
-from segdend_plugin.types import HocObject
+from segdend_plugin.types import Array, HocObject
 
 REST = -70.0  # mV
 LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
@@ -151,6 +153,26 @@ def pyramidal(cell: str, cable: Cable) -> HocObject:
         Its membrane.
     """
     return templates.pyramidal_passive(catalogue.find(cell), _membrane(cable))
+
+
+def electrotonics(cell: str, cable: Cable | None = None, frequencies: Array = FREQUENCIES) -> Electrotonics:
+    """Measure what the shape of a reconstructed cell does to signals, with the membrane and sites of a description.
+
+    Parameters
+    ----------
+    cell
+        Catalogue name or SWC file.
+    cable
+        Its membrane, and how many tuft sites it has; the default without one.
+    frequencies
+        In Hz, the first 0.
+    """
+    mpi.start()
+    cable = cable or Cable()
+    built = pyramidal(cell, cable)
+    soma = built.soma[0](0.5)
+    regions = {region: list(getattr(built, region)) for region in ("basal", "trunk", "oblique", "tuft")}
+    return measure(soma, regions, most_distal_tips(regions["tuft"], soma, cable.tuft_sites), frequencies)
 
 
 def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:

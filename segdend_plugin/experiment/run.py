@@ -9,12 +9,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from segdend_plugin.cells.cable import segregation_lumped
 from segdend_plugin.engine import mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import DataError, SegDendError
 from segdend_plugin.experiment import checkpoint, config, datasets
 from segdend_plugin.experiment.checkpoint import State
-from segdend_plugin.experiment.config import Experiment
+from segdend_plugin.experiment.config import LUMPED, Experiment, Lumped
 from segdend_plugin.experiment.datasets import Dataset
 from segdend_plugin.experiment.diagnostics import Recorder
 from segdend_plugin.experiment.folder import Folder, Summary, read_summary
@@ -129,7 +130,7 @@ def _run(
     error = trainer.evaluate(dataset.held_out, trainer.total)
     final = _state(network, trainer.total, trainer.seconds_training)
     compartments = sum(ranks.allgather(_local_compartments()))
-    segregation = _segregation(network)
+    segregation = _segregation(network, experiment.lumped)
     result: tuple[Summary, Path] | None = None
     if folder is not None and final is not None:
         folder.write_weights(final)
@@ -246,14 +247,15 @@ def _local_compartments() -> int:
     return sum(section.nseg for section in h.allsec() if not section.name().startswith("segdend_"))
 
 
-def _segregation(network: Network) -> dict[str, dict[str, float]]:
+def _segregation(network: Network, lumped: Lumped) -> dict[str, dict[str, float | None]]:
     """Return the electrical distance of the tuft, per kind of cell."""
-    return {
-        population.kind: population.calibration.segregation.to_dict()
-        for layer in network.hidden
-        for population in layer.populations
-        if population.calibration is not None and population.calibration.segregation is not None
-    }
+    found = {}
+    for population in (population for layer in network.hidden for population in layer.populations):
+        if population.kind == LUMPED:
+            found[LUMPED] = segregation_lumped(lumped.g_leak, lumped.g_basal, lumped.g_apical)
+        elif population.calibration is not None and population.calibration.segregation is not None:
+            found[population.kind] = population.calibration.segregation.to_dict()
+    return found
 
 
 def _reduction(network: Network) -> dict[str, dict[str, Any]]:

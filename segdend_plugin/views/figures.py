@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from segdend_plugin.errors import ConfigError
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure; the ending of `path` chooses the format.
+def save(figure: Figure, path: str | Path, option: str = "--out") -> None:
+    """Write a figure; the ending of `path`, which the user gave as `option`, chooses the format.
 
     Raises
     ------
@@ -22,5 +22,5 @@ def save(figure: Figure, path: str | Path) -> None:
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ConfigError(
-            f"--out {str(path)!r} cannot be written ({problem}): give X.png in a folder that exists."
+            f"{option} {str(path)!r} cannot be written ({problem}): give X.png in a folder that exists."
         ) from None

@@ -8,7 +8,10 @@ from typing import Any
 
 from segdend_plugin.cells import catalogue
 from segdend_plugin.cells import morphology as morphologies
+from segdend_plugin.cells.cable import segregation_lumped
+from segdend_plugin.cells.survey import Electrotonics
 from segdend_plugin.cells.swc import read_swc
+from segdend_plugin.experiment.config import LUMPED, Experiment
 from segdend_plugin.experiment.folder import read_summary
 
 
@@ -34,26 +37,47 @@ def table(folders: Sequence[Path]) -> str:
                 f"{run['train_images_per_second']:.1f}",
             )
         )
-    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
-    return "\n".join("  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)) for row in rows)
+    return columns(rows)
 
 
-def morphology(name_or_file: str) -> dict[str, Any]:
-    """Return sizes of a cell and how far its tuft is apart from its soma, passive with default membrane."""
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as text, every column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def morphology(cell: str, experiment: Experiment) -> tuple[dict[str, Any], Electrotonics | None]:
+    """Return sizes of a cell and how far its tuft is apart, and what was measured of its shape.
+
+    Parameters
+    ----------
+    cell
+        Catalogue name, 'three_compartment' or an SWC file.
+    experiment
+        Its membrane and sites (`cable`), or the conductances of the lumped cell (`lumped`), which has no shape.
+    """
+    if cell == LUMPED:
+        lumped = experiment.lumped
+        return {
+            "name": cell,
+            "lumped": lumped.model_dump(),
+            "segregation": segregation_lumped(lumped.g_leak, lumped.g_basal, lumped.g_apical),
+        }, None
     from segdend_plugin.engine import mpi
 
     mpi.start()
-    from segdend_plugin.cells.electrotonics import segregation
-    from segdend_plugin.cells.sites import most_distal_tips
     from segdend_plugin.experiment import network
-    from segdend_plugin.experiment.config import Cable
 
-    summary = morphologies.summary(read_swc(catalogue.find(name_or_file)))
-    cell = network.pyramidal(name_or_file, Cable())
-    soma = cell.soma[0](0.5)
-    tuft = most_distal_tips(list(cell.tuft), soma, Cable().tuft_sites)
-    summary["regions"] = {region: len(list(getattr(cell, region))) for region in ("basal", "trunk", "oblique", "tuft")}
-    summary["compartments"] = sum(section.nseg for section in cell.all)
-    summary["segregation"] = segregation(soma, tuft).to_dict()
-    summary["reduced"] = network.cell_rule(name_or_file, Cable(reduced=True))["reduction"]["report"]
-    return summary
+    cable = experiment.cable
+    summary = morphologies.summary(read_swc(catalogue.find(cell)))
+    found = network.electrotonics(cell, cable)
+    built = network.pyramidal(cell, cable)
+    summary["regions"] = {region: len(list(getattr(built, region))) for region in ("basal", "trunk", "oblique", "tuft")}
+    summary["compartments"] = sum(section.nseg for section in built.all)
+    summary["cable"] = cable.model_dump()
+    summary["segregation"] = found.segregation().to_dict()
+    summary["electrotonics"] = found.to_dict()
+    summary["reduced"] = network.cell_rule(cell, cable.model_copy(update={"reduced": True}))["reduction"]["report"]
+    return summary, found

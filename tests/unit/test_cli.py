@@ -74,13 +74,58 @@ def test_morphology_list_has_one_line_per_cell(capsys: pytest.CaptureFixture[str
 
 
 def test_morphology_info_is_json_with_segregation(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["morphology", "info", "mouse_v1_l4_nr5a1"]) == 0
+    assert main(["morphology", "info", "mouse_v1_l4_nr5a1", "--json"]) == 0
     info = json.loads(capsys.readouterr().out)
     assert info["name"] == "mouse_v1_l4_nr5a1"
     assert (info["sections"]["basal"], info["sections"]["apical"]) == (27, 9)
     assert info["compartments"] > sum(info["regions"].values())
     assert info["segregation"]
     assert all(value > 0 for value in info["segregation"].values())
+    measured = info["electrotonics"]
+    assert measured["frequency"][0] == 0
+    assert measured["frequency"][-1] == 500
+    assert measured["input"]["soma"][0] == pytest.approx(info["segregation"]["soma_input"])
+    assert measured["attenuation"]["tuft->soma"][0] == pytest.approx(info["segregation"]["tuft_to_soma"])
+    assert measured["segregation_index"]["tuft-basal"][0] == pytest.approx(info["segregation"]["index"])
+    assert [len(values) for values in measured["transfer"].values()] == [len(measured["frequency"])] * 3
+
+
+def test_morphology_info_compares_cells_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = ["mouse_v1_l4_nr5a1", "mouse_v1_l4_rorb", "three_compartment"]
+    assert main(["morphology", "info", *cells, "--set", "lumped.g_apical=0.6"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == cells
+    rows = {line[:36].strip(): line[36:].split() for line in lines}
+    assert rows["segregation index: tuft, basal"] == ["0.730", "0.727", "0.787"]  # 1 - 0.6 / 1.3 * 0.6 / 1.3
+    assert rows["potential that arrives: tuft to soma"] == ["0.122", "0.161", "0.462"]
+    assert rows["compartments"] == ["79", "119", "-"]
+
+
+def test_morphology_info_measures_the_cell_that_train_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    indices = []
+    for settings in ([], ["--set", "cable.axial_resistivity=250"]):
+        assert main(["morphology", "info", "mouse_v1_l4_nr5a1", "three_compartment", "--json", *settings]) == 0
+        cell, lumped = json.loads(capsys.readouterr().out)
+        indices.append(cell["segregation"]["index"])
+        assert lumped["segregation"]["index"] == 1
+    assert cell["cable"]["axial_resistivity"] == 250
+    assert indices[1] > indices[0] + 0.05
+
+
+def test_morphology_info_draws_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "electrotonics.png"
+    assert main(["morphology", "info", "mouse_v1_l4_nr5a1", "--plot", str(picture)]) == 0
+    assert picture.read_bytes().startswith(PNG)
+    missing = tmp_path / "missing" / "electrotonics.png"
+    assert main(["morphology", "info", "mouse_v1_l4_nr5a1", "--plot", str(missing)]) == 2
+    assert capsys.readouterr().err.startswith(f"segdend: --plot '{missing}' cannot be written")
+    assert main(["morphology", "info", "three_compartment", "--plot", str(picture)]) == 2
+    assert "no shape to draw" in capsys.readouterr().err
+
+
+def test_morphology_info_with_an_unknown_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["morphology", "info", "mouse_v1_l4_nr5a1", "--set", "cable.resistivity=250"]) == 2
+    assert "did you mean 'axial_resistivity'" in capsys.readouterr().err
 
 
 def test_morphology_plot_writes_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
