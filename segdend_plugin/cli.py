@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -113,24 +112,27 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
-    from segdend_plugin.experiment import reproduce
+    from segdend_plugin.experiment import jobs, reproduce
     from segdend_plugin.views import reproduce as view
 
     figure = reproduce.find(options.figure)
     out = options.out or Path("runs") / f"{figure.name}-{options.scale}"
-    jobs = reproduce.jobs(figure, options.scale, out, options.data, options.set)
+    todo = reproduce.plan(figure, options.scale, out, options.data, options.set)
     if options.list:
-        for job in jobs:
-            print(shlex.join(["segdend", *reproduce.command(job)[3:]]))
+        print(*map(jobs.shown, todo), sep="\n")
         return
     out.mkdir(parents=True, exist_ok=True)
-    reproduce.run(jobs, options.jobs, lambda line: print(line, file=sys.stderr, flush=True))
-    rows = reproduce.collect(figure, jobs)
+    jobs.run(todo, options.jobs, _tell)
+    rows = reproduce.collect(figure, todo)
     text = view.table(figure, options.scale, rows)
     reproduce.write(figure, options.scale, rows, out)
     (out / "table.md").write_text(text + "\n", encoding="utf-8")
-    view.plot(figure, options.scale, rows, jobs, out / "figure.png")
+    view.plot(figure, options.scale, rows, todo, out / "figure.png")
     print(f"{text}\n\n{out / 'figure.png'}")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _compile(options: argparse.Namespace) -> None:
