@@ -350,15 +350,26 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return tree
 
 
-def _assign(tree: dict[str, Any], setting: str) -> None:
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """Return key and value of ``"key.path=value"``, the value in YAML.
+
+    Raises
+    ------
+    ConfigError
+        If it is not of that form.
+    """
     key, separator, text = setting.partition("=")
-    parts = key.strip().split(".")
-    if not separator or not all(parts):
+    if not separator or not all(key.strip().split(".")):
         raise ConfigError(f"--set {setting!r} is not of the form key.path=value: write for example --set seed=1.")
     try:
-        value = yaml.safe_load(text)
+        return key.strip(), yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {setting!r} has a value that is not valid YAML: quote it.") from None
+
+
+def _assign(tree: dict[str, Any], setting: str) -> None:
+    key, value = parse_setting(setting)
+    parts = key.split(".")
     for part in parts[:-1]:
         tree = tree.setdefault(part, {})
         if not isinstance(tree, dict):
