@@ -12,7 +12,7 @@ from segdend_plugin.experiment.config import LUMPED, Experiment, Lumped
 INDEX = "segregation_index"
 LABELS = {
     "test_error": "test error (%)",
-    INDEX: "segregation index (1: tuft and soma apart)",
+    INDEX: "segregation index (0: one place, 1: apart)",
     "segregation.tuft_to_soma": "attenuation from tuft to soma",
     "segregation.soma_to_tuft": "attenuation from soma to tuft",
 }
@@ -40,7 +40,9 @@ def measure(name: str, summary: Mapping[str, Any], experiment: Experiment) -> fl
     DataError
         If the run has no such number.
     """
-    if name == INDEX or name.startswith("segregation."):
+    if name == INDEX:
+        name = "segregation.index"
+    if name.startswith("segregation."):
         return _over_hidden_cells(name.split(".")[-1], summary, experiment)
     value: Any = summary
     for step in name.split("."):
@@ -48,12 +50,6 @@ def measure(name: str, summary: Mapping[str, Any], experiment: Experiment) -> fl
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"summary.json has no number {name!r}: name one that it has.")
     return 100.0 * value if name == "test_error" else float(value)
-
-
-def lumped_segregation(lumped: Lumped) -> dict[str, float]:
-    """Return the segregation of the lumped cell, whose coupling is one-way: from the tuft to the soma."""
-    to_soma = lumped.g_apical / (lumped.g_leak + lumped.g_basal + lumped.g_apical)
-    return {INDEX: 1.0 - to_soma, "tuft_to_soma": to_soma, "soma_to_tuft": 0.0}
 
 
 def _over_hidden_cells(name: str, summary: Mapping[str, Any], experiment: Experiment) -> float:
@@ -66,12 +62,22 @@ def _over_hidden_cells(name: str, summary: Mapping[str, Any], experiment: Experi
 
 
 def _of_cell(name: str, cell: str, summary: Mapping[str, Any], experiment: Experiment) -> float:
-    if cell == LUMPED:
-        found = lumped_segregation(experiment.lumped)
-    else:
-        found = summary["segregation"].get(cell) or summary["segregation"].get(Path(cell).stem, {})
-        if "soma_to_tuft" in found:
-            found = {INDEX: found.get("index", 1.0 - found["soma_to_tuft"]), **found}
-    if name not in found:
-        raise DataError(f"The run has no segregation.{name} of {cell!r}: name one of {', '.join(found) or 'none'}.")
-    return float(found[name])
+    entries = summary["segregation"]
+    found = entries.get(cell) or entries.get(Path(cell).stem) or _unmeasured(cell, experiment.lumped)
+    value = found.get(name, _index(found) if name == "index" else None)
+    if value is None:
+        raise DataError(f"A run has no segregation.{name} of {cell!r}: name one of {', '.join(found) or 'none'}.")
+    return float(value)
+
+
+def _unmeasured(cell: str, lumped: Lumped) -> dict[str, float]:
+    """Return the segregation of the lumped cell, whose coupling is one-way: from the tuft to the soma."""
+    if cell != LUMPED:
+        return {}
+    to_soma = lumped.g_apical / (lumped.g_leak + lumped.g_basal + lumped.g_apical)
+    return {"tuft_to_soma": to_soma, "soma_to_tuft": 0.0}
+
+
+def _index(found: Mapping[str, float]) -> float | None:
+    """Return the segregation index of a run whose summary holds none."""
+    return 1.0 - found["soma_to_tuft"] if "soma_to_tuft" in found else None

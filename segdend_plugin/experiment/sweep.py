@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from segdend_plugin.cells import catalogue
 from segdend_plugin.errors import ConfigError, DataError
@@ -256,17 +257,15 @@ def plan(sweep: Sweep, out: Path, data: Path | None = None, changes: Sequence[st
     common |= given
     runs: dict[str, tuple[Condition, tuple[str, ...]]] = {}  # by description
     for condition in conditions(sweep):
-        description, settings = _describe(condition, common)
-        if description in runs:
-            raise ConfigError(
-                f"{runs[description][0].name!r} and {condition.name!r} are the same run: leave one of them out."
-            )
-        runs[description] = condition, settings
+        text, settings = _describe(condition, common)
+        if text in runs:
+            raise ConfigError(f"{runs[text][0].name!r} and {condition.name!r} are the same run: leave one of them out.")
+        runs[text] = condition, settings
     for control, condition in itertools.product(sweep.controls, conditions(sweep)):
         if config.load(settings=_describe(condition, common)[1]).layers.hidden:
             it = condition.as_control(control)
-            description, settings = _describe(it, common)
-            runs.setdefault(description, (it, settings))
+            text, settings = _describe(it, common)
+            runs.setdefault(text, (it, settings))
     names = [condition.folder for condition, _ in runs.values()]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -322,6 +321,12 @@ def is_number(x: str) -> bool:
     return x.split(".")[0] in NUMBERS
 
 
+def description(key: str) -> str | None:
+    """Return what the documentation says of a key."""
+    field = _field(key)
+    return None if field is None else field.description
+
+
 def write(sweep: Sweep, rows: Sequence[Row], out: Path) -> None:
     """Write the table as `table.json`."""
     table = {
@@ -368,15 +373,23 @@ def _covers(key: str, other: str) -> bool:
     return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
 
 
-def _is_group(path: str) -> bool:
-    """Return whether keys of a description begin with this one."""
+def _field(path: str) -> FieldInfo | None:
+    """Return a key of a description, or a group of keys."""
     part: Any = Experiment
+    found = None
     for step in path.split("."):
-        known = part.model_fields.get(step)
-        part = known.annotation if known is not None else None
-        if not (isinstance(part, type) and issubclass(part, BaseModel)):
-            return False
-    return True
+        found = part.model_fields.get(step) if _is_model(part) else None
+        part = found.annotation if found is not None else None
+    return found
+
+
+def _is_group(path: str) -> bool:
+    field = _field(path)
+    return field is not None and _is_model(field.annotation)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _of_output(settings: Mapping[str, Any]) -> dict[str, Any]:

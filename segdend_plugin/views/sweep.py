@@ -12,18 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from segdend_plugin.experiment.measures import LABELS
-from segdend_plugin.experiment.sweep import CONDITION, Condition, Row, Sweep, as_yaml, is_number
+from segdend_plugin.experiment.sweep import CONDITION, Condition, Row, Sweep, as_yaml, description, is_number
 from segdend_plugin.views.figures import COLOURS, save
 from segdend_plugin.views.report import markdown, number
 
 GREY = "#888888"
 SERIES = (*(colour for colour in COLOURS if colour != "#999999"), "#56B4E9", "#E69F00", "#000000")
 MARKERS = "osD^vPX*"
-CONTROLS = {"frozen_hidden": "frozen hidden weights", "no_hidden": "no hidden layer"}
+CONTROLS: dict[str | None, str] = {"frozen_hidden": "frozen hidden weights", "no_hidden": "no hidden layer"}
 BESIDE = 5
 """Points by which single seeds are drawn beside their mean."""
 MANY = 8
 """Values of a numeric axis that each get a tick."""
+SHORT = 20
+"""Characters of a description that is a unit rather than a sentence."""
 RADIUS = 5
 """Pixels around a point that its neighbours' names keep away from."""
 TICKS = (0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100)
@@ -70,6 +72,9 @@ def plot(sweep: Sweep, rows: Sequence[Row], path: Path) -> None:
     if sweep.figure.log_y:
         axes.set_yscale("log")
     there = [row for row in rows if row.values]
+    if sweep.figure.y == "test_error" and not sweep.figure.log_y:
+        axes.set_ylim(0, 1.08 * max(max(row.values) for row in there))
+    canvas.suptitle("\n".join(filter(None, [sweep.title, _note(rows)])), fontsize=10)
     if is_number(sweep.x()):
         _scatter(axes, there)
     else:
@@ -77,13 +82,8 @@ def plot(sweep: Sweep, rows: Sequence[Row], path: Path) -> None:
     if sweep.figure.log_y:
         low, high = axes.get_ylim()
         axes.set_yticks(ticks := [tick for tick in TICKS if low <= tick <= high], [f"{tick:g}" for tick in ticks])
-    elif sweep.figure.y == "test_error":
-        axes.set_ylim(bottom=0)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8)
-    canvas.suptitle("\n".join(filter(None, [sweep.title, _note(rows)])), fontsize=10)
-    if is_number(sweep.x()):
-        _name_points(axes, [row for row in there if row.condition.control is None])
     save(canvas, path)
 
 
@@ -93,9 +93,10 @@ def _note(rows: Sequence[Row]) -> str:
     examples = _span([row.examples for row in rows if row.values])
     images = _span([row.images for row in rows if row.values])
     seeds = _span([len(row.values) for row in rows if row.values])
-    spread = "mean and SD, seeds pale" if any(len(row.values) > 1 for row in rows) else "no spread known"
-    unfinished = f"; UNFINISHED, {done} of {planned} runs" if done < planned else ""
-    return f"{examples} training examples, {images} images, {seeds} seed(s): {spread}{unfinished}"
+    spread = "mean and SD of" if any(len(row.values) > 1 for row in rows) else "only"
+    unfinished = f"\nUNFINISHED: {done} of {planned} runs" if done < planned else ""
+    plural = "" if seeds == "1" else "s"
+    return f"{examples} training examples, {images} images; {spread} {seeds} seed{plural}{unfinished}"
 
 
 def _span(values: Sequence[int]) -> str:
@@ -103,14 +104,15 @@ def _span(values: Sequence[int]) -> str:
 
 
 def _label(name: str) -> str:
-    return LABELS.get(name, name)
+    unit = description(name)
+    return LABELS.get(name, f"{name} ({unit})" if unit and len(unit) <= SHORT else name)
 
 
 def _scatter(axes: Axes, rows: Sequence[Row]) -> None:
-    """Draw results against a number that came out of the runs."""
+    """Draw results against a number that came out of the runs, those that have none as lines across."""
+    placed = [row for row in rows if not np.isnan(row.at).any()]
     for control, colour, marker in ((None, SERIES[0], "o"), ("frozen_hidden", GREY, "s")):
-        mine = [row for row in rows if row.condition.control == control]
-        for k, row in enumerate(mine):
+        for k, row in enumerate(row for row in placed if row.condition.control == control):
             axes.errorbar(
                 float(np.mean(row.at)),
                 row.mean,
@@ -119,10 +121,11 @@ def _scatter(axes: Axes, rows: Sequence[Row]) -> None:
                 fmt=marker,
                 color=colour,
                 capsize=3,
-                label=CONTROLS[control] if control and k == 0 else None,
+                label=CONTROLS.get(control, "trained") if k == 0 else None,
             )
             axes.plot(row.at, row.values, marker, color=colour, alpha=0.3, markersize=3, linestyle="none")
-    _levels(axes, [row for row in rows if row.condition.control == "no_hidden"])
+    _levels(axes, [row for row in rows if row not in placed])
+    _name_points(axes, [row for row in placed if row.condition.control is None], placed)
 
 
 def _along(axes: Axes, sweep: Sweep, rows: Sequence[Row]) -> None:
@@ -142,7 +145,8 @@ def _along(axes: Axes, sweep: Sweep, rows: Sequence[Row]) -> None:
         places = [_place(row.condition, key, whole) for row in mine]
         xs = [float(place) if numeric else names.index(place) + dodge for place in places]
         order = np.argsort(xs)
-        label = ", ".join(filter(None, [rest, CONTROLS.get(control or "")]))
+        label = CONTROLS[control] if control else rest or ("trained" if len(plain) < len(rows) else "")
+        known = axes.get_legend_handles_labels()[1]
         _points(
             axes,
             [xs[n] for n in order],
@@ -150,7 +154,7 @@ def _along(axes: Axes, sweep: Sweep, rows: Sequence[Row]) -> None:
             colour=GREY if control else SERIES[k % len(SERIES)],
             style=("--" if control else "-") if numeric else "none",
             marker=MARKERS[k % len(MARKERS)] if rest or not control else "s",
-            label=label or None,
+            label=label if label and label not in known else None,
         )
     if not numeric:
         texts = [name if isinstance(name, str) else as_yaml(name) for name in names]
@@ -192,9 +196,10 @@ def _points(
 
 
 def _levels(axes: Axes, rows: Sequence[Row]) -> None:
-    """Draw controls that have no place on the axis as lines across it."""
+    """Draw what has no place on the axis as lines across it."""
     for row in rows:
-        name = ", ".join([*(part.label for part in row.condition.parts), CONTROLS["no_hidden"]])
+        control = CONTROLS.get(row.condition.control)
+        name = ", ".join([*(part.label for part in row.condition.parts), *([control] if control else [])])
         axes.axhline(row.mean, color=GREY, linestyle=":", label=name)
         if len(row.values) > 1:
             axes.axhspan(row.mean - row.sd, row.mean + row.sd, color=GREY, alpha=0.15, linewidth=0)
@@ -224,16 +229,21 @@ def _grouped(rows: Sequence[Row], key: str, whole: bool) -> Iterator[tuple[tuple
     yield from groups.items()
 
 
-def _name_points(axes: Axes, rows: Sequence[Row]) -> None:
+def _name_points(axes: Axes, rows: Sequence[Row], others: Sequence[Row]) -> None:
     """Write the names of points beside them, where they cover neither points nor other names."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
+    axes.margins(0.08)
     figure.draw_without_rendering()
     frame = axes.get_window_extent()
-    points = [(float(np.mean(row.at)), row.mean) for row in rows]
-    taken = [Bbox([pixel - RADIUS, pixel + RADIUS]) for pixel in axes.transData.transform(points)]
-    for row, point in zip(rows, points, strict=True):
-        text = axes.annotate(row.condition.name, point, textcoords="offset points", fontsize=8, va="center")
+    taken = [line.get_window_extent() for line in axes.lines if line.get_linestyle() == ":"]
+    for row in others:
+        x, sd = float(np.mean(row.at)), _sd(row.values) or 0.0
+        corners = axes.transData.transform(np.array([(x, row.mean - sd), (x, row.mean + sd)]))
+        taken.append(Bbox([corners[0] - RADIUS, corners[1] + RADIUS]))
+    for row in rows:
+        point = (float(np.mean(row.at)), row.mean)
+        text = axes.annotate(row.condition.name, point, (0, 0), textcoords="offset points", fontsize=8, va="center")
         for side, x, y in _sides():
             text.set_horizontalalignment(side)
             text.xyann = (x, y)
