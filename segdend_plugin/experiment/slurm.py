@@ -20,8 +20,9 @@ SCRIPT = """\
 #SBATCH --ntasks={ranks}
 #SBATCH --output={log}
 #SBATCH --open-mode=append
+task=${{SLURM_ARRAY_TASK_ID:?}}
 cd {here} || exit
-eval "set -- $(sed -n "${{SLURM_ARRAY_TASK_ID:?}}p" {tasks})"
+eval "set -- $(sed -n "${{task}}p" {tasks})"
 folder=$1
 shift
 if [ -f "$folder/summary.json" ]; then exit; fi

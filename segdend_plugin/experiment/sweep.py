@@ -51,6 +51,8 @@ def _seeds(value: Any) -> Any:
 
 def _base(value: Any) -> Any:
     """Return the keys in which a configuration file differs from the defaults."""
+    if isinstance(value, dict):
+        return flatten(value)
     if not isinstance(value, str):
         return value
     there = flatten(config.load(value).with_absolute_paths().model_dump(mode="json"))
@@ -59,7 +61,9 @@ def _base(value: Any) -> Any:
 
 
 def _settings(value: Any) -> Any:
-    return {name: inner or {} for name, inner in value.items()} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    return {name: flatten(keys) if isinstance(keys, dict) else keys or {} for name, keys in value.items()}
 
 
 class _Part(BaseModel):
@@ -198,9 +202,8 @@ def load(path: Path) -> Sweep:
     ):
         if name not in known and name.split(".")[0] not in NUMBERS:
             raise ConfigError(f"{path}: figure.{axis}={name!r} is unknown: give one of {', '.join(known)}.")
-    _check_keys(
-        [("vary", sweep.vary), *((f"conditions.{name}", keys) for name, keys in sweep.conditions.items())],
-    )
+    _check_keys([("base", sweep.base)])
+    _check_keys([("vary", sweep.vary), *((f"conditions.{name}", keys) for name, keys in sweep.conditions.items())])
     return sweep
 
 
@@ -223,7 +226,7 @@ def conditions(sweep: Sweep) -> list[Condition]:
     """Return the named conditions, each with all combinations of the varied values; without controls."""
     last = [key.rsplit(".", 1)[-1] for key in sweep.vary]
     short = {key: name if last.count(name) == 1 else key for key, name in zip(sweep.vary, last, strict=True)}
-    named = [[Part(CONDITION, name, flatten(keys)) for name, keys in sweep.conditions.items()]]
+    named = [[Part(CONDITION, name, keys) for name, keys in sweep.conditions.items()]]
     varied = [
         [Part(key, f"{short[key]}={as_yaml(value)}", {key: value}) for value in values]
         for key, values in sweep.vary.items()
@@ -250,7 +253,7 @@ def plan(sweep: Sweep, out: Path, data: Path | None = None, changes: Sequence[st
     ConfigError
         If a run is no valid description, or two are the same.
     """
-    common = flatten(sweep.base) | ({} if data is None else {"data.path": str(data.expanduser().absolute())})
+    common = sweep.base | ({} if data is None else {"data.path": str(data.expanduser().absolute())})
     given = dict(config.parse_setting(change) for change in changes)
     used = {key for condition in conditions(sweep) for part in condition.parts for key in part.settings}
     _check_keys([("--set", given), ("the sweep", used)])
@@ -302,9 +305,10 @@ def collect(sweep: Sweep, todo: Sequence[Job]) -> list[Row]:
     rows = []
     for condition in {job.condition.name: job.condition for job in todo}.values():
         mine = [job for job in todo if job.condition == condition]
-        done = [
-            (read_summary(job.folder), config.load(settings=job.settings)) for job in mine if is_finished(job.folder)
-        ]
+        finished = [job for job in mine if is_finished(job.folder)]
+        for job in finished:
+            jobs.check(job)
+        done = [(read_summary(job.folder), config.load(settings=job.settings)) for job in finished]
         values = tuple(measure(sweep.figure.y, *run) for run in done)
         at = tuple(measure(sweep.x(), *run) for run in done) if is_number(sweep.x()) else ()
         examples, images = (done[0][0][key] if done else 0 for key in ("train_examples", "test_examples"))
@@ -349,12 +353,22 @@ def write(sweep: Sweep, rows: Sequence[Row], out: Path) -> None:
 
 
 def _describe(condition: Condition, common: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the description of a condition, to compare it with others, and its settings."""
-    settings = tuple(f"{key}={as_yaml(value)}" for key, value in condition.settings(common).items())
+    """Return the description of a condition without what has no effect, to compare it with others, and its settings."""
+    keys = condition.settings(common)
+    settings = _as_settings(keys)
     try:
-        return config.load(settings=settings).model_dump_json(), settings
+        experiment = config.load(settings=settings)
     except ConfigError as error:
         raise ConfigError(f"{condition.name}: {error}") from None
+    if not experiment.layers.hidden:
+        experiment = config.load(settings=_as_settings(_of_output(keys) | {"layers.hidden": []}))
+    elif experiment.cells is not None:
+        experiment = experiment.model_copy(update={"cell": ""})
+    return experiment.model_dump_json(), settings
+
+
+def _as_settings(keys: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{key}={as_yaml(value)}" for key, value in keys.items())
 
 
 def _check_keys(places: Sequence[tuple[str, Iterable[str]]]) -> None:
