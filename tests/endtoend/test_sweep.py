@@ -1,4 +1,4 @@
-"""`segdend sweep` trains real runs: at once, after a kill, beside one that fails, on MPI ranks and as tasks of Slurm."""
+"""`segdend sweep` trains real runs: after a kill, beside one that fails, on MPI ranks and as tasks of Slurm."""
 
 from __future__ import annotations
 
