@@ -101,6 +101,10 @@ class Sweep(_Part):
         varied = list(self.vary) if not self.conditions else []
         return self.figure.x or (varied[0] if len(varied) == 1 else CONDITION)
 
+    def is_measured(self) -> bool:
+        """Return whether the figure shows results against numbers that come out of the runs."""
+        return self.x() not in (CONDITION, *self.vary)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -310,7 +314,7 @@ def collect(sweep: Sweep, todo: Sequence[Job]) -> list[Row]:
             jobs.check(job)
         done = [(read_summary(job.folder), config.load(settings=job.settings)) for job in finished]
         values = tuple(measure(sweep.figure.y, *run) for run in done)
-        at = tuple(measure(sweep.x(), *run) for run in done) if is_number(sweep.x()) else ()
+        at = tuple(measure(sweep.x(), *run) for run in done) if sweep.is_measured() else ()
         examples, images = (done[0][0][key] if done else 0 for key in ("train_examples", "test_examples"))
         rows.append(Row(condition, values, examples, images, at, len(mine)))
     if not any(row.values for row in rows):
@@ -318,11 +322,6 @@ def collect(sweep: Sweep, todo: Sequence[Job]) -> list[Row]:
             f"No run of the sweep is finished in {str(todo[0].folder.parent)!r}: train it without --collect."
         )
     return rows
-
-
-def is_number(x: str) -> bool:
-    """Return whether an axis shows numbers that come out of runs."""
-    return x.split(".")[0] in NUMBERS
 
 
 def description(key: str) -> str | None:

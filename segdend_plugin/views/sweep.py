@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from segdend_plugin.experiment.measures import LABELS
-from segdend_plugin.experiment.sweep import CONDITION, Condition, Row, Sweep, as_yaml, description, is_number
+from segdend_plugin.experiment.sweep import CONDITION, Condition, Row, Sweep, as_yaml, description
 from segdend_plugin.views.figures import COLOURS, save
 from segdend_plugin.views.report import markdown, number
 
@@ -33,7 +33,7 @@ TICKS = (0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100)
 
 def table(sweep: Sweep, rows: Sequence[Row]) -> str:
     """Return the table of a sweep in Markdown."""
-    measured = is_number(sweep.x())
+    measured = sweep.is_measured()
     head = ["condition", *([_label(sweep.x())] if measured else []), f"{_label(sweep.figure.y)}: mean", "SD"]
     lines = [
         (
@@ -75,7 +75,7 @@ def plot(sweep: Sweep, rows: Sequence[Row], path: Path) -> None:
     if sweep.figure.y == "test_error" and not sweep.figure.log_y:
         axes.set_ylim(0, 1.08 * max(max(row.values) for row in there))
     canvas.suptitle("\n".join(filter(None, [sweep.title, _note(rows)])), fontsize=10)
-    if is_number(sweep.x()):
+    if sweep.is_measured():
         _scatter(axes, there)
     else:
         _along(axes, sweep, there)

@@ -321,6 +321,16 @@ def test_every_kind_of_figure(figure: str, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "figure.png").stat().st_size > 15000
 
 
+@pytest.mark.parametrize("key", ["cell", "layers.output"])
+def test_a_key_that_is_also_a_result_is_an_axis(key: str, tmp_path: Path) -> None:
+    values = {"cell": ["mouse_v1_l5_rbp4", "three_compartment"], "layers.output": [10, 12]}[key]
+    it = load(tmp_path, f"vary: {{{key}: {values}}}")
+    for job in sweep.plan(it, tmp_path / "out"):
+        finish(job, 0.1)
+    assert cli.main(["sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--collect"]) == 0
+    assert json.loads((tmp_path / "out" / "table.json").read_text())["x"] == key
+
+
 def test_numbers_of_a_mixture_are_averaged_over_its_cells() -> None:
     experiment = config.load(
         settings=["layers.hidden=[{size: 30, cells: {three_compartment: 0.5, a: 0.5}}, {size: 10, cell: x/b.swc}]"]
