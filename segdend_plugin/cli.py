@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -113,24 +112,63 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
-    from segdend_plugin.experiment import reproduce
+    from segdend_plugin.experiment import jobs, reproduce
     from segdend_plugin.views import reproduce as view
 
     figure = reproduce.find(options.figure)
     out = options.out or Path("runs") / f"{figure.name}-{options.scale}"
-    jobs = reproduce.jobs(figure, options.scale, out, options.data, options.set)
+    todo = reproduce.plan(figure, options.scale, out, options.data, options.set)
     if options.list:
-        for job in jobs:
-            print(shlex.join(["segdend", *reproduce.command(job)[3:]]))
+        print(*map(jobs.shown, todo), sep="\n")
         return
     out.mkdir(parents=True, exist_ok=True)
-    reproduce.run(jobs, options.jobs, lambda line: print(line, file=sys.stderr, flush=True))
-    rows = reproduce.collect(figure, jobs)
+    jobs.run(todo, options.jobs, _tell)
+    rows = reproduce.collect(figure, todo)
     text = view.table(figure, options.scale, rows)
     reproduce.write(figure, options.scale, rows, out)
     (out / "table.md").write_text(text + "\n", encoding="utf-8")
-    view.plot(figure, options.scale, rows, jobs, out / "figure.png")
+    view.plot(figure, options.scale, rows, todo, out / "figure.png")
     print(f"{text}\n\n{out / 'figure.png'}")
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from segdend_plugin.experiment import jobs, slurm, sweep
+    from segdend_plugin.experiment.folder import is_finished
+    from segdend_plugin.views import sweep as view
+
+    file = sweep.find(options.sweep)
+    description = sweep.load(file)
+    out = options.out or Path("runs") / file.stem
+    todo = sweep.plan(description, out, options.data, options.set)
+    if options.list:
+        for job in todo:
+            print(jobs.shown(job, options.ranks))
+        return
+    failure = None
+    if not options.collect:
+        sweep.check(todo)
+    if options.slurm:
+        print(f"{len(todo)} runs: sbatch {slurm.write(todo, file.stem, out, options.ranks)}")
+        return
+    if not options.collect:
+        try:
+            jobs.run(todo, options.jobs, _tell, ranks=options.ranks, keep_going=True)
+        except SegDendError as error:
+            if not any(is_finished(job.folder) for job in todo):
+                raise
+            failure = error
+    rows = sweep.collect(description, todo)
+    text = view.table(description, rows)
+    sweep.write(description, rows, out)
+    (out / "table.md").write_text(text + "\n", encoding="utf-8")
+    view.plot(description, rows, out / "figure.png")
+    print(f"{text}\n\n{out / 'figure.png'}")
+    if failure is not None:
+        raise failure
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _compile(options: argparse.Namespace) -> None:
@@ -231,6 +269,21 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, a process each")
     again.add_argument("--list", action="store_true", help="print the runs as commands instead")
     again.set_defaults(command=_reproduce)
+
+    sweep = commands.add_parser("sweep", help="train a grid over keys and seeds, and compare the runs")
+    sweep.add_argument("sweep", metavar="SWEEP.yaml", help="description, or the name of a shipped sweep")
+    sweep.add_argument("--data", type=Path, metavar="MNIST.npz", help="images of all runs")
+    sweep.add_argument(
+        "--set", action="append", default=[], metavar="key.path=value", help="change one key of all runs"
+    )
+    sweep.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SWEEP; what is there is continued")
+    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, a process each")
+    sweep.add_argument("--ranks", type=int, default=1, metavar="N", help="MPI ranks of each run")
+    instead = sweep.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="print the runs as commands instead")
+    instead.add_argument("--slurm", action="store_true", help="write an array job for sbatch instead")
+    instead.add_argument("--collect", action="store_true", help="train nothing: table and figure of what is finished")
+    sweep.set_defaults(command=_sweep)
 
     build = commands.add_parser("compile", help="build the NMODL mechanisms ahead of time and print the library")
     build.set_defaults(command=_compile)

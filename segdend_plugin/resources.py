@@ -1,4 +1,4 @@
-"""Where the packaged NMODL sources and cell templates lie: inside the wheel, or beside the package in a checkout."""
+"""Where packaged NMODL sources, cell templates and examples lie: in the wheel, or beside the package in a checkout."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folder(name: str) -> Path:
-    """Return the folder of packaged files called `name` (``"mechanisms"`` or ``"templates"``)."""
+    """Return the folder of packaged files called `name` (``"mechanisms"``, ``"templates"`` or ``"examples"``)."""
     packaged = _PACKAGE / name
     return packaged if packaged.is_dir() else _PACKAGE.parent / name

@@ -318,17 +318,24 @@ def load(path: str | Path | None = None, settings: Sequence[str] = (), **overrid
     ConfigError
         If a file cannot be read, a key is unknown or a value does not fit.
     """
-    tree = _read(path) if path is not None else {}
+    tree = read_yaml(path) if path is not None else {}
     for setting in settings:
         _assign(tree, setting)
     tree.update(overrides)
     try:
         return Experiment.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(_sentence(error.errors()[0])) from None
+        raise ConfigError(sentence(error.errors()[0])) from None
 
 
-def _read(path: str | Path) -> dict[str, Any]:
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Return the keys of a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read or holds none.
+    """
     try:
         tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -343,15 +350,26 @@ def _read(path: str | Path) -> dict[str, Any]:
     return tree
 
 
-def _assign(tree: dict[str, Any], setting: str) -> None:
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """Return key and value of ``"key.path=value"``, the value in YAML.
+
+    Raises
+    ------
+    ConfigError
+        If it is not of that form.
+    """
     key, separator, text = setting.partition("=")
-    parts = key.strip().split(".")
-    if not separator or not all(parts):
+    if not separator or not all(key.strip().split(".")):
         raise ConfigError(f"--set {setting!r} is not of the form key.path=value: write for example --set seed=1.")
     try:
-        value = yaml.safe_load(text)
+        return key.strip(), yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {setting!r} has a value that is not valid YAML: quote it.") from None
+
+
+def _assign(tree: dict[str, Any], setting: str) -> None:
+    key, value = parse_setting(setting)
+    parts = key.split(".")
     for part in parts[:-1]:
         tree = tree.setdefault(part, {})
         if not isinstance(tree, dict):
@@ -359,11 +377,12 @@ def _assign(tree: dict[str, Any], setting: str) -> None:
     tree[parts[-1]] = value
 
 
-def _sentence(error: ErrorDetails) -> str:
+def sentence(error: ErrorDetails, model: type[BaseModel] = Experiment) -> str:
+    """Return what is wrong with a field of a description, and the remedy, in one sentence."""
     location = [part for part in error["loc"] if part != "[key]" and not _is_union_tag(part)]
     field = ".".join(str(part) for part in location) or "The configuration"
     if error["type"] == "extra_forbidden":
-        return f"{field}: unknown key; {_nearest(location)}."
+        return f"{field}: unknown key; {_nearest(location, model)}."
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error":
         return f"{field}: {message}." if location else f"{message}."
@@ -376,8 +395,8 @@ def _is_union_tag(part: str | int) -> bool:
     return isinstance(part, str) and ("[" in part or part == "str")
 
 
-def _nearest(location: Sequence[str | int]) -> str:
-    part: type[BaseModel] | None = Experiment
+def _nearest(location: Sequence[str | int], model: type[BaseModel]) -> str:
+    part: type[BaseModel] | None = model
     for step in location[:-1]:
         if isinstance(step, str) and part is not None and step in part.model_fields:
             annotation = part.model_fields[step].annotation

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segdend_plugin.errors import ConfigError, SegDendError
-from segdend_plugin.experiment import checkpoint, config, diagnostics
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.experiment import checkpoint, diagnostics, jobs
 from segdend_plugin.experiment.figures import FIGURES, Condition, Figure, Scale
 from segdend_plugin.experiment.folder import read_summary
 from segdend_plugin.rule.diagnostics import best_matches, loss_correlations
@@ -28,44 +24,8 @@ SMOOTHING = 100
 """Examples that an angle is averaged over (Fig 7A)."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training of a figure."""
-
-    condition: Condition
-    seed: int
-    folder: Path
-    settings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table of a figure.
-
-    Attributes
-    ----------
-    condition
-        Which curve.
-    values
-        What was measured, one per seed.
-    examples, images
-        Training examples of each run, and held-out images of its evaluation.
-    """
-
-    condition: Condition
-    values: tuple[float, ...]
-    examples: int
-    images: int
-
-    @property
-    def mean(self) -> float:
-        """Mean over the seeds."""
-        return float(np.mean(self.values))
-
-    @property
-    def sd(self) -> float:
-        """Standard deviation between the seeds (n - 1), NaN for a single one."""
-        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else float("nan")
+Job = jobs.Job[Condition]
+Row = jobs.Row[Condition]
 
 
 def find(name: str) -> Figure:
@@ -75,7 +35,7 @@ def find(name: str) -> Figure:
     return FIGURES[name]
 
 
-def jobs(figure: Figure, scale: Scale, out: Path, data: Path | None, changes: Sequence[str] = ()) -> list[Job]:
+def plan(figure: Figure, scale: Scale, out: Path, data: Path | None, changes: Sequence[str] = ()) -> list[Job]:
     """Return the runs of a figure, the seeds of all conditions one after the other.
 
     Parameters
@@ -108,53 +68,6 @@ def jobs(figure: Figure, scale: Scale, out: Path, data: Path | None, changes: Se
         for seed in range(plan.seeds)
         for condition in figure.conditions
     ]
-
-
-def command(job: Job) -> list[str]:
-    """Return the command line of a run: begun, or continued where its folder has a run of the same description.
-
-    Raises
-    ------
-    ConfigError
-        If the folder holds another run.
-    """
-    start = [sys.executable, "-m", "segdend_plugin", "train", "--quiet"]
-    if not (job.folder / "config.yaml").is_file():
-        return [*start, "--out", str(job.folder), *(word for setting in job.settings for word in ("--set", setting))]
-    wanted = config.load(settings=job.settings).with_absolute_paths()
-    if config.load(job.folder / "config.yaml") != wanted:
-        raise ConfigError(f"{str(job.folder)!r} holds a run with other settings: choose another --out.")
-    return [*start, "--resume", str(job.folder)]
-
-
-def run(todo: Sequence[Job], workers: int, report: Callable[[str], None]) -> None:
-    """Train what is not yet trained, several runs at a time, each in a process of its own.
-
-    Raises
-    ------
-    SegDendError
-        With the message of the first run that fails; the others are ended.
-    """
-    commands = {job.folder: command(job) for job in todo if not (job.folder / "summary.json").is_file()}
-    processes: list[subprocess.Popen[str]] = []
-
-    def train(folder: Path) -> None:
-        process = subprocess.Popen(commands[folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        processes.append(process)
-        said = process.communicate()[0].strip().splitlines() or ["it was ended"]
-        if process.returncode:
-            raise SegDendError(f"The run {str(folder)!r} failed ({said[-1].removeprefix('segdend: ')})")
-        report(f"{folder.name}: {said[-1].split('; results')[0]}")
-
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for _ in pool.map(train, commands):
-                pass
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
-            raise
 
 
 def collect(figure: Figure, done: Sequence[Job]) -> list[Row]:
@@ -216,12 +129,7 @@ def write(figure: Figure, scale: Scale, rows: Sequence[Row], out: Path) -> None:
                 "condition": row.condition.name,
                 "published": row.condition.published,
                 "published_remark": row.condition.remark,
-                "mean": row.mean,
-                "sd": None if np.isnan(row.sd) else row.sd,
-                "values": list(row.values),
-                "seeds": len(row.values),
-                "train_examples": row.examples,
-                "test_images": row.images,
+                **row.numbers(),
             }
             for row in rows
         ],

@@ -8,6 +8,9 @@ from matplotlib.figure import Figure
 
 from segdend_plugin.errors import ConfigError
 
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#999999", "#CC79A7")
+"""Of Okabe and Ito; one per condition."""
+
 
 def save(figure: Figure, path: str | Path, option: str = "--out") -> None:
     """Write a figure; the ending of `path`, which the user gave as `option`, chooses the format.

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segdend_plugin.cells import catalogue
 from segdend_plugin.cells import morphology as morphologies
 from segdend_plugin.cells.cable import segregation_lumped
@@ -46,6 +48,17 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def number(value: float) -> str:
+    """Return a measured number as text, a dash for NaN."""
+    return "-" if np.isnan(value) else f"{value:.2f}"
 
 
 def morphology(cell: str, experiment: Experiment) -> tuple[dict[str, Any], Electrotonics | None]:

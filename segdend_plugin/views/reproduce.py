@@ -14,10 +14,9 @@ from segdend_plugin.experiment.figures import Figure, Scale
 from segdend_plugin.experiment.folder import read_metrics
 from segdend_plugin.experiment.reproduce import Job, Row
 from segdend_plugin.types import Array
-from segdend_plugin.views.figures import save
+from segdend_plugin.views.figures import COLOURS, save
+from segdend_plugin.views.report import markdown, number
 
-# Okabe and Ito; one per condition
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#999999", "#CC79A7")
 MEASURES = {
     "error": "test error (%)",
     "angle": "lowest angle to backprop (°)",
@@ -32,21 +31,23 @@ RUNNING = 10
 
 def table(figure: Figure, scale: Scale, rows: Sequence[Row]) -> str:
     """Return the table of a figure in Markdown."""
-    lines = [
-        f"{figure.title} (eLife 22901, {figure.source}; scale {scale}); {MEASURES[figure.measure]}",
-        "",
-        f"| condition | published ({figure.published_epochs} epochs) | here: mean | SD | seeds | examples | images |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    title = f"{figure.title} (eLife 22901, {figure.source}; scale {scale}); {MEASURES[figure.measure]}"
+    head = (
+        "condition",
+        f"published ({figure.published_epochs} epochs)",
+        "here: mean",
+        "SD",
+        "seeds",
+        "examples",
+        "images",
+    )
+    lines = []
     for row in rows:
         published = [] if row.condition.published is None else [f"{row.condition.published:g}"]
         said = "; ".join([*published, *([row.condition.remark] if row.condition.remark else [])]) or "-"
-        spread = "-" if np.isnan(row.sd) else f"{row.sd:.2f}"
-        lines.append(
-            f"| {row.condition.name} | {said} | {row.mean:.2f} | {spread} | {len(row.values)} | {row.examples} "
-            f"| {row.images} |"
-        )
-    return "\n".join(lines)
+        measured = (number(row.mean), number(row.sd), len(row.values), row.examples, row.images)
+        lines.append((row.condition.name, said, *measured))
+    return f"{title}\n\n{markdown(head, lines)}"
 
 
 def plot(figure: Figure, scale: Scale, rows: Sequence[Row], done: Sequence[Job], path: Path) -> None:

@@ -71,13 +71,13 @@ def trained(run: Run, home: Path) -> tuple[Path, str]:
     return home / "run", done.stderr
 
 
-def test_mechanisms_and_templates_are_inside(wheel: Path) -> None:
+def test_mechanisms_templates_and_examples_are_inside(wheel: Path) -> None:
     inside = {name.removeprefix("segdend_plugin/") for name in zipfile.ZipFile(wheel).namelist()}
-    for folder in ("mechanisms", "templates"):
+    for folder in ("mechanisms", "templates", "examples"):
         wanted = {
             str(path.relative_to(CHECKOUT))
             for path in (CHECKOUT / folder).rglob("*")
-            if path.suffix in {".mod", ".inc", ".hoc", ".swc", ".md", ".txt"}
+            if path.suffix in {".mod", ".inc", ".hoc", ".swc", ".md", ".txt", ".yaml"}
         }
         assert wanted
         assert wanted <= inside, wanted - inside
@@ -134,3 +134,9 @@ def test_the_catalogue_is_installed(run: Run) -> None:
     done = run("segdend", "morphology", "list")
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(CELLS)
+
+
+def test_a_shipped_sweep_is_found(run: Run) -> None:
+    done = run("segdend", "sweep", "mixed", "--list", "--data", "mnist.npz")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("segdend train --quiet --out runs/mixed/")

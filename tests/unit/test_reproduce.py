@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.experiment import config, reproduce
+from segdend_plugin.experiment import config, jobs, reproduce
 from segdend_plugin.experiment.figures import FIGURES
 from segdend_plugin.experiment.reproduce import Row
 from segdend_plugin.views import reproduce as view
@@ -16,20 +16,20 @@ from segdend_plugin.views import reproduce as view
 @pytest.mark.parametrize("data", [None, Path("mnist.npz")])
 def test_every_run_of_every_figure_is_valid(name, scale, data, tmp_path):
     figure = reproduce.find(name)
-    jobs = reproduce.jobs(figure, scale, tmp_path, data)
-    assert len({job.folder for job in jobs}) == len(jobs) == len(figure.conditions) * figure.plan(scale).seeds
-    for job in jobs:
+    runs = reproduce.plan(figure, scale, tmp_path, data)
+    assert len({job.folder for job in runs}) == len(runs) == len(figure.conditions) * figure.plan(scale).seeds
+    for job in runs:
         experiment = config.load(settings=job.settings)
         assert experiment.seed == job.seed
         assert experiment.cell == "three_compartment"
         assert (experiment.data.path is None) == (data is None)
-        assert "--out" in reproduce.command(job)
+        assert "--out" in jobs.arguments(job)
 
 
 def test_conditions_differ_in_what_their_names_say():
     def experiments(name):
-        jobs = reproduce.jobs(FIGURES[name], "full", Path("x"), Path("mnist.npz"))
-        return {job.condition.name: config.load(settings=job.settings) for job in jobs}
+        runs = reproduce.plan(FIGURES[name], "full", Path("x"), Path("mnist.npz"))
+        return {job.condition.name: config.load(settings=job.settings) for job in runs}
 
     layers = experiments("layers")
     assert [len(layers[name].layers.hidden) for name in ("none", "one", "two")] == [0, 1, 2]
@@ -48,13 +48,13 @@ def test_an_unknown_figure():
 
 def test_a_folder_with_other_settings_is_not_continued(tmp_path):
     figure = reproduce.find("jitter")
-    first = reproduce.jobs(figure, "quick", tmp_path, None)[0]
+    first = reproduce.plan(figure, "quick", tmp_path, None)[0]
     first.folder.mkdir()
     (first.folder / "config.yaml").write_text(config.load(settings=first.settings).to_yaml())
-    assert "--resume" in reproduce.command(first)
-    other = reproduce.jobs(figure, "quick", tmp_path, None, ["rule.final_rate=1"])[0]
+    assert "--resume" in jobs.arguments(first)
+    other = reproduce.plan(figure, "quick", tmp_path, None, ["rule.final_rate=1"])[0]
     with pytest.raises(ConfigError, match="other settings"):
-        reproduce.command(other)
+        jobs.arguments(other)
 
 
 def test_the_table_has_published_value_seeds_and_spread():
