@@ -274,7 +274,8 @@ def made_up(folder: Path) -> tuple[sweep.Sweep, list[sweep.Job]]:
     )
     todo = sweep.plan(it, folder / "out")
     for job, error in zip(todo, (0.1, 0.2, 0.4, 0.2), strict=False):
-        finish(job, error)
+        index = 0.5 if any("g_apical=0.7" in setting for setting in job.settings) else 1.0
+        finish(job, error, segregation={"three_compartment": {"index": index}})
     return it, todo
 
 
@@ -285,7 +286,7 @@ def test_table_and_figure_of_a_part(tmp_path: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     assert "Made up" in said
     assert "| g_apical=0 | 1.00 | 15.00 | 7.07 | 2 | 60 | 20 |" in said
-    assert "| g_apical=0.7 | 0.50 | 20.00 | - | 1 of 2 | 60 | 20 |" in said or "| g_apical=0.7 | 1.00 |" in said
+    assert "| g_apical=0.7 | 0.50 | 20.00 | - | 1 of 2 | 60 | 20 |" in said
     assert "| no_hidden | - | 40.00 | - | 1 of 2 | 60 | 20 |" in said
     assert (out / "table.md").read_text().strip() in said
     table = json.loads((out / "table.json").read_text())
