@@ -148,19 +148,26 @@ def _morphology_list(options: argparse.Namespace) -> None:
 
 
 def _morphology_info(options: argparse.Namespace) -> None:
+    from segdend_plugin.cells import source
     from segdend_plugin.views import report
 
-    print(json.dumps(report.morphology(options.cell), indent=2))
+    _say(source.load(options.cell, options.repair).lines())
+    print(json.dumps(report.morphology(options.cell, options.repair), indent=2))
 
 
 def _morphology_plot(options: argparse.Namespace) -> None:
-    from segdend_plugin.cells import catalogue, morphology
-    from segdend_plugin.cells.swc import read_swc
+    from segdend_plugin.cells import morphology, source
     from segdend_plugin.views import morphology as view
 
-    cell = read_swc(catalogue.find(options.cell))
-    view.plot(cell, morphology.regions(cell), options.out)
+    found = source.load(options.cell, options.repair)
+    _say(found.lines())
+    view.plot(found.morphology, morphology.regions(found.morphology), options.out)
     print(options.out)
+
+
+def _say(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(f"segdend: {line}", file=sys.stderr)
 
 
 def _start() -> Ranks:
@@ -230,13 +237,20 @@ def _parser() -> argparse.ArgumentParser:
     actions = cells.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="the catalogue").set_defaults(command=_morphology_list)
     info = actions.add_parser("info", help="sizes and electrical segregation, as JSON")
-    info.add_argument("cell", metavar="NAME_OR_FILE")
+    _cell_arguments(info)
     info.set_defaults(command=_morphology_info)
     plot = actions.add_parser("plot", help="draw a cell")
-    plot.add_argument("cell", metavar="NAME_OR_FILE")
+    _cell_arguments(plot)
     plot.add_argument("--out", type=Path, required=True, metavar="X.png")
     plot.set_defaults(command=_morphology_plot)
     return parser
+
+
+def _cell_arguments(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "cell", metavar="CELL", help="name of the catalogue, .swc or .asc file, allen:ID or neuromorpho:NAME"
+    )
+    action.add_argument("--repair", action="store_true", help="accept repairs of the file that change the cell")
 
 
 if __name__ == "__main__":

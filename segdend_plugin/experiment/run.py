@@ -150,6 +150,7 @@ def _run(
             segregation=segregation,
             weights_sha256=final.sha256,
             reduction=_reduction(network),
+            repairs=_repairs(experiment),
         )
         folder.write_summary(summary)
         result = summary, folder.path
@@ -252,6 +253,12 @@ def _segregation(network: Network) -> dict[str, dict[str, float]]:
         for population in layer.populations
         if population.calibration is not None and population.calibration.segregation is not None
     }
+
+
+def _repairs(experiment: Experiment) -> dict[str, list[str]]:
+    from segdend_plugin.experiment import network
+
+    return network.repairs(experiment)
 
 
 def _reduction(network: Network) -> dict[str, dict[str, Any]]:
