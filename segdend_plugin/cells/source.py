@@ -20,6 +20,8 @@ from segdend_plugin.cells.swc import draft_swc, read_bytes, read_swc, swc_text
 from segdend_plugin.errors import MorphologyError
 from segdend_plugin.resources import cache
 
+_BLANK_LINE = re.compile(rb"^[ \t\r]*\n|\n[ \t\r]+$", re.MULTILINE)  # over which NEURON complains on stdout
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -77,19 +79,25 @@ def load(cell: str, repair: bool = False) -> Source:
     archived = archives.archive_of(cell)
     path = catalogue.find(cell) if archived is None else archives.fetch(*archived)
     given = str(path) if archived is None else cell
+    data, reason = read_bytes(path), ""
     if path.suffix.lower() == ".asc":
-        draft, reason = draft_asc(path, read_bytes(path)), ""
+        draft = draft_asc(path, data)
     else:
         try:
-            return Source(given, replace(read_swc(path), name=name_of(cell)), path)
+            morphology = replace(read_swc(path), name=name_of(cell))
         except MorphologyError as error:
-            draft, reason = draft_swc(path, read_bytes(path)), str(error).removeprefix(f"{path}: ")
+            reason = str(error).removeprefix(f"{path}: ").partition(";")[0]
+        else:
+            if not _BLANK_LINE.search(data):
+                return Source(given, morphology, path)
+            reason = "there are empty lines"
+        draft = draft_swc(path, data)
     text = swc_text(mend(draft))
     changes = [finding for finding in draft.findings if finding.changes]
     if changes and not repair:
         raise _refusal(given, cell, changes)
     if reason and not draft.findings:
-        draft.note(reason.partition(";")[0], "written anew for NEURON, the same cell")
+        draft.note(reason, "written anew for NEURON, the same cell")
     swc = _clean_copy(text, path.stem)
     try:
         morphology = replace(read_swc(swc), name=name_of(cell), path=path)

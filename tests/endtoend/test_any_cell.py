@@ -1,4 +1,4 @@
-"""Cells that nobody has seen, grown from a seed, go through info, plot and train; NEURON's own reader is the reference."""
+"""Cells that nobody has seen, grown from a seed, go through info, plot and train; NEURON's reader is the reference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 import segdend_plugin
 from segdend_plugin.cells import morphology, source
 from segdend_plugin.cli import main
-from segdend_plugin.errors import MorphologyError
+from segdend_plugin.engine import mechanisms
 
 CHECKOUT = Path(segdend_plugin.__file__).parents[1]
 AXON, BASAL, APICAL = 2, 3, 4
@@ -199,3 +199,57 @@ def test_neuron_builds_the_lengths_that_were_grown(cell: Path, ranks) -> None:
     labels = morphology.regions(found.morphology)
     for region in ("trunk", "oblique", "tuft"):
         assert len(list(getattr(built, region))) == labels.count(region)
+
+
+REFERENCE = """
+import json, sys
+from neuron import h
+h.load_file("stdlib.hoc"); h.load_file("import3d.hoc")
+reader = h.Import3d_Neurolucida3(); reader.quiet = 1; reader.input(sys.argv[1])
+h.Import3d_GUI(reader, 0).instantiate(None)
+found = {}
+for section in h.allsec():
+    section.nseg = 31
+    kind = section.name().partition("[")[0]
+    length, area = found.get(kind, (0.0, 0.0))
+    found[kind] = (length + section.L, area + sum(segment.area() for segment in section))
+print("found", json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("radius", [6, 9])
+def test_asc_is_read_as_by_neuron(radius: int, tmp_path: Path) -> None:
+    path = tmp_path / "cell.asc"
+    path.write_text(asc(Grower(11).pyramid(300, radius=radius), around(radius, 24)))
+    done = run([sys.executable, "-c", REFERENCE, str(path)], tmp_path)
+    theirs = json.loads(done.stdout.partition("found ")[2])
+    ours = morphology.summary(source.load(str(path)).morphology)
+    for kind, name in (("dend", "basal"), ("apic", "apical"), ("axon", "axon")):
+        assert ours["length_um"][name] == pytest.approx(theirs[kind][0], rel=1e-3)
+    assert math.pi * ours["soma_diameter_um"] ** 2 == pytest.approx(theirs["soma"][1], rel=0.05)
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "NEURON_MODULE_OPTIONS": "-nogui"}
+    environment |= {"SEGDEND_MECHANISMS": str(mechanisms.build()), "SEGDEND_CACHE": str(folder / "cache")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, (done.returncode, done.stdout[-500:], done.stderr[-2000:])
+    return done
+
+
+@pytest.mark.parametrize("name", ["rat_l5.asc", "l5_many_roots.swc"])
+def test_training(name: str, tmp_path: Path) -> None:
+    grow, write = CELLS[name]
+    (tmp_path / name).write_text(write(grow()))
+    settings = ["layers.hidden=[2]", "data.train=20", "data.test=5", "phases.test=50", f"cell={name}", "cable.nseg=1"]
+    settings += ["training.epochs=1", "cable.apical_length=0.8"] + ["cable.repair=true"] * (name in REPAIRS)
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    done = run([sys.executable, "-m", "segdend_plugin", "train", "--quiet", "--out", "run", *arguments], tmp_path)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    label = name.partition(".")[0]
+    assert list(summary["repairs"]) == [label]
+    assert done.stderr.count(f"segdend: {name}: ") == len(summary["repairs"][label])
+    assert summary["train_examples"] == 20
+    assert summary["segregation"][label]["tuft_sites"] >= 1
+    resolved = (tmp_path / "run" / "config.yaml").read_text()
+    assert f"cell: {tmp_path / name}" in resolved
