@@ -6,7 +6,7 @@ What leaves the cell as it is (the order of points, a soma drawn as an outline) 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from statistics import median
 
@@ -56,8 +56,8 @@ def mend(draft: Draft) -> list[Node]:
 
 def _lift(draft: Draft, dropped: set[Node]) -> None:
     """Take points out; what hangs on them hangs on what these hung on."""
-    for node in draft.nodes:
-        while node.parent in dropped:
+    for node in parents_first(draft.nodes):
+        if node.parent in dropped:
             node.parent = node.parent.parent
     draft.nodes = [node for node in draft.nodes if node not in dropped]
 
@@ -149,8 +149,8 @@ def _one_soma(draft: Draft) -> Node:
     else:
         centre, radius = _of_roots(draft)
     soma = Node("the soma", SOMA, centre, radius)
-    above = [node.parent for node in group if node.parent is not None and node.parent not in group]
     inside = set(group)
+    above = [node.parent for node in group if node.parent is not None and node.parent not in inside]
     for node in draft.nodes:
         if node.parent in inside:
             node.parent = soma
@@ -208,8 +208,10 @@ def _of_roots(draft: Draft) -> tuple[XYZ, float]:
     middle = [float(np.median([node.xyz[k] for node in roots])) for k in range(3)]
     centre = (middle[0], middle[1], middle[2])
     radius = min(max(median(math.dist(node.xyz, centre) for node in roots), 5.0), 15.0)
+    draft.trees_are_separate = True  # the new soma is where they begin
     draft.repair(
-        "there is no soma", f"a sphere of {2 * radius:.3g} um put in the midst of the {count(len(roots), 'root')}"
+        "there is no soma (no point of type 1, no outline)",
+        f"a sphere of {2 * radius:.3g} um put in the midst of the {count(len(roots), 'root')}",
     )
     return centre, radius
 
@@ -234,21 +236,18 @@ def _join_trees(draft: Draft, soma: Node) -> None:
     for node in parents_first(draft.nodes):
         home[node] = node if node.parent is None else home[node.parent]
         trees.setdefault(home[node], []).append(node)
-    cell = trees.pop(soma)
-    reach = max(TOUCH, soma.radius) + (soma.radius if math.isfinite(soma.radius) else 0.0)
+    cell = set(trees.pop(soma))
+    radius = soma.radius if THINNEST <= soma.radius <= THICKEST else 0.0
+    reach = radius + max(TOUCH, radius)
     at_soma = [root for root in trees if math.dist(root.xyz, soma.xyz) <= reach and len(trees[root]) > 1]
     for root in at_soma:
         root.parent = soma
-        cell += trees.pop(root)
+        cell.update(trees.pop(root))
     if at_soma and not draft.trees_are_separate:
         draft.repair(
             f"the neurites that begin at {some(at_soma)} are not connected", "joined to the soma, where they begin"
         )
-    joined: list[Node] = []
-    while found := next(((root, at) for root in trees if (at := _nearest(root, trees[root], cell)) is not None), None):
-        root, root.parent = found
-        joined.append(root)
-        cell += trees.pop(root)
+    joined = _join_pieces(draft.nodes, trees, cell)
     if joined:
         draft.repair(
             f"the pieces that begin at {some(joined)} are not connected", "joined to the nearest branch of their type"
@@ -259,16 +258,42 @@ def _join_trees(draft: Draft, soma: Node) -> None:
             f"the pieces that begin at {some(list(trees))} lie apart from the cell",
             f"left out with {count(points, 'point')}",
         )
-        draft.nodes = [node for node in draft.nodes if node in set(cell)]
+        draft.nodes = [node for node in draft.nodes if node in cell]
 
 
-def _nearest(root: Node, tree: Sequence[Node], cell: Sequence[Node]) -> Node | None:
-    """Return the point of the cell nearest to the root of a tree and of its type, if that is near enough."""
-    same = [node for node in cell if node.type == root.type]
-    if not same or len(tree) < 2:
-        return None
-    distance = np.linalg.norm(np.array([node.xyz for node in same]) - np.array(root.xyz), axis=1)
-    return same[int(distance.argmin())] if distance.min() <= TOUCH else None
+def _join_pieces(nodes: Sequence[Node], trees: dict[Node, list[Node]], cell: set[Node]) -> list[Node]:
+    """Move trees that begin near a branch of their type over to the cell, then those that begin near these, and on."""
+    near = _neighbours([root for root, tree in trees.items() if len(tree) > 1], nodes)
+    waiting: dict[Node, list[Node]] = {}  # point -> roots that it could be the parent of
+    for root, points in near.items():
+        for point in points:
+            waiting.setdefault(point, []).append(root)
+    front = deque(root for root, points in near.items() if cell.intersection(points))
+    joined: list[Node] = []
+    while front:
+        root = front.popleft()
+        if root in trees:
+            root.parent = next(point for point in near[root] if point in cell)
+            joined.append(root)
+            piece = trees.pop(root)
+            cell.update(piece)
+            front.extend(other for point in piece for other in waiting.get(point, ()))
+    return joined
+
+
+def _neighbours(roots: Sequence[Node], nodes: Sequence[Node]) -> dict[Node, list[Node]]:
+    """Return the points near each root that have its type, the nearest first."""
+    from scipy.spatial import cKDTree
+
+    near: dict[Node, list[Node]] = {}
+    for kind in {root.type for root in roots}:
+        same = [node for node in nodes if node.type == kind]
+        space = cKDTree(np.array([node.xyz for node in same]))
+        own = [root for root in roots if root.type == kind]
+        _, found = space.query(np.array([root.xyz for root in own]), k=64, distance_upper_bound=TOUCH)
+        for root, places in zip(own, found, strict=True):
+            near[root] = [same[k] for k in places if k < len(same) and same[k] is not root]
+    return near
 
 
 def _free_dendrites_from_axons(draft: Draft) -> None:
@@ -285,12 +310,13 @@ def _free_dendrites_from_axons(draft: Draft) -> None:
 
 def _drop_repeated(draft: Draft, soma: Node) -> None:
     """Leave out points where their parent is, and neurites that are one point in the middle of the soma."""
+    kept: dict[Node | None, Node | None] = {None: None}  # the point that each is one with
     repeated: set[Node] = set()
     for node in parents_first(draft.nodes):
-        above = node.parent
-        while above in repeated:
-            above = above.parent
+        above = kept[node.parent]
+        kept[node] = node
         if above is not None and above is not soma and _same_place(node, above):
+            kept[node] = above
             repeated.add(node)
     if repeated:
         draft.note(f"{count(len(repeated), 'point')} where the one before is", "left out")

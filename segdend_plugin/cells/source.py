@@ -11,11 +11,13 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from segdend_plugin.cells import archives, catalogue
 from segdend_plugin.cells.asc import draft_asc
-from segdend_plugin.cells.draft import Finding
-from segdend_plugin.cells.morphology import Morphology
-from segdend_plugin.cells.repair import mend
+from segdend_plugin.cells.draft import Finding, count
+from segdend_plugin.cells.morphology import SOMA, Morphology
+from segdend_plugin.cells.repair import TOUCH, mend
 from segdend_plugin.cells.swc import draft_swc, read_bytes, read_swc, swc_text
 from segdend_plugin.errors import MorphologyError
 from segdend_plugin.resources import cache
@@ -36,7 +38,7 @@ class Source:
     swc
         The file for NEURON: the given one, or a clean copy.
     findings
-        What is different there, and why; empty where `swc` is the given file.
+        What is different there, and why, and what else one should know.
     """
 
     given: str
@@ -89,7 +91,7 @@ def load(cell: str, repair: bool = False) -> Source:
             reason = str(error).removeprefix(f"{path}: ").partition(";")[0]
         else:
             if not _BLANK_LINE.search(data):
-                return Source(given, morphology, path)
+                return Source(given, morphology, path, tuple(_gaps(morphology)))
             reason = "there are empty lines"
         draft = draft_swc(path, data)
     text = swc_text(mend(draft))
@@ -104,7 +106,19 @@ def load(cell: str, repair: bool = False) -> Source:
     except MorphologyError as error:
         detail = str(error).removeprefix(f"{swc}: ").partition(";")[0]
         raise MorphologyError(f"{given}: cannot be repaired ({detail}); mend the file") from error
-    return Source(given, morphology, swc, tuple(draft.findings))
+    return Source(given, morphology, swc, (*draft.findings, *_gaps(morphology)))
+
+
+def _gaps(morphology: Morphology) -> list[Finding]:
+    """Note neurites that begin far from the soma that they are connected with: NEURON does not count the way."""
+    soma, above = morphology.types == SOMA, morphology.parent
+    stems = np.flatnonzero(~soma & soma[above])
+    gap = np.linalg.norm(morphology.xyz[stems] - morphology.xyz[above[stems]], axis=1) - morphology.radius[above[stems]]
+    far = gap > np.maximum(TOUCH, morphology.radius[above[stems]])
+    if not far.any():
+        return []
+    problem = f"{count(int(far.sum()), 'neurite')} up to {gap.max():.3g} um off the soma"
+    return [Finding(problem, "connected with it as in the file, the way between not counted", changes=False)]
 
 
 def _refusal(given: str, cell: str, changes: list[Finding]) -> MorphologyError:

@@ -38,12 +38,12 @@ def table(folders: Sequence[Path]) -> str:
     return "\n".join("  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)) for row in rows)
 
 
-def morphology(cell_name: str, repair: bool = False) -> dict[str, Any]:
+def morphology(name_or_file: str, repair: bool = False) -> dict[str, Any]:
     """Return sizes of a cell and how far its tuft is apart from its soma, passive with default membrane.
 
     Parameters
     ----------
-    cell_name
+    name_or_file
         What `segdend_plugin.cells.source.load` takes.
     repair
         Whether repairs that change the cell are accepted.
@@ -56,15 +56,15 @@ def morphology(cell_name: str, repair: bool = False) -> dict[str, Any]:
     from segdend_plugin.experiment import network
     from segdend_plugin.experiment.config import Cable
 
-    found, cable = source.load(cell_name, repair), Cable(repair=repair)
+    found, cable = source.load(name_or_file, repair), Cable(repair=repair)
     summary = morphologies.summary(found.morphology)
     summary["source"] = found.given
     summary["repairs"] = [asdict(finding) for finding in found.findings]
-    cell = network.pyramidal(cell_name, cable)
+    cell = network.pyramidal(name_or_file, cable)
     soma = cell.soma[0](0.5)
     tuft = most_distal_tips(list(cell.tuft), soma, Cable().tuft_sites)
     summary["regions"] = {region: len(list(getattr(cell, region))) for region in ("basal", "trunk", "oblique", "tuft")}
     summary["compartments"] = sum(section.nseg for section in cell.all)
     summary["segregation"] = segregation(soma, tuft).to_dict()
-    summary["reduced"] = network.cell_rule(cell_name, Cable(repair=repair, reduced=True))["reduction"]["report"]
+    summary["reduced"] = network.cell_rule(name_or_file, Cable(repair=repair, reduced=True))["reduction"]["report"]
     return summary

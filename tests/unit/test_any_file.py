@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -282,6 +283,38 @@ def test_apical_dendrites_of_the_shipped_cells_are_found_by_shape(name: str, tmp
     found = source.load(written(tmp_path, untyped))
     assert "taken as apical by its shape" in found.lines()[0]
     assert lengths(found.morphology)["apical"] == pytest.approx(true["apical"], rel=1e-3)
+
+
+def test_a_neurite_off_the_soma_is_noted(tmp_path: Path) -> None:
+    path = written(tmp_path, CELL.replace("4 4 0 5 0", "4 4 0 50 0"))
+    found = source.load(path)
+    assert found.lines() == [
+        f"{path}: 1 neurite up to 45 um off the soma: connected with it as in the file, the way between not counted"
+    ]
+    assert str(found.swc) == path
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param("{k} 3 nan 0 0 1 {before}", id="no coordinates"),
+        pytest.param("{k} 3 0 -25 0 1 {before}", id="one place"),
+        pytest.param("{k} 3 0 {k} 0 1 -1", id="all apart"),
+        pytest.param("{k} 3 {half} {odd} 0 1 {pair}", id="pairs apart"),
+        pytest.param("{k} 3 0 {k} 0 1 {after}", id="the wrong way round"),
+        pytest.param("{k} 1 0 {k} 0 1 {before}", id="all soma"),
+    ],
+)
+def test_a_large_bad_file_is_no_matter_of_minutes(row: str, tmp_path: Path) -> None:
+    rows = [
+        row.format(k=k, before=k - 1, after=k + 1, half=k // 2, odd=k % 2, pair=k - 1 if k % 2 else -1)
+        for k in range(10, 20_000)
+    ]
+    path = written(tmp_path, CELL + "\n".join(rows))
+    before = time.process_time()
+    found = outcome(path)
+    assert time.process_time() - before < 20
+    assert isinstance(found, source.Source) or "\n" not in str(found)
 
 
 def test_a_star_has_no_dendrite_that_stands_out(tmp_path: Path) -> None:
