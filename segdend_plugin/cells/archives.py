@@ -20,10 +20,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from segdend_plugin.cells.catalogue import ARCHIVES
 from segdend_plugin.errors import MorphologyError
 from segdend_plugin.resources import cache
 
-ALLEN, NEUROMORPHO = "allen", "neuromorpho"
+ALLEN, NEUROMORPHO = ARCHIVES
 SERVERS = {ALLEN: "http://api.brain-map.org", NEUROMORPHO: "https://neuromorpho.org"}
 """Where to ask; ``SEGDEND_ALLEN_URL`` and ``SEGDEND_NEUROMORPHO_URL`` name mirrors."""
 TIMEOUT = 30.0
@@ -72,6 +73,9 @@ def fetch(archive: str, name: str) -> Path:
         If it is not in the cache and cannot be fetched, or the file in the cache is not the one that was fetched.
     """
     path = cache().absolute() / "morphologies" / archive / f"{name}.swc"
+    if path.is_file() and _checksum(path).is_file():  # in a cache that may be for reading only
+        _compare(path)
+        return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=_PATIENCE):

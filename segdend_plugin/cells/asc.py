@@ -5,6 +5,7 @@ Pure Python. Written from the grammar that the files show; spines, markers and p
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from segdend_plugin.cells.morphology import APICAL, AXON, BASAL, SOMA
 from segdend_plugin.errors import MorphologyError
 
 _TOKEN = re.compile(r'\s+|,|;[^\n]*|"[^"]*"|[()|<>]|[^\s,;"()|<>]+|"')
+_NUMERIC = re.compile(r"[-+.]?\d|[-+]?(nan|inf)", re.IGNORECASE)  # also 1.#QNAN of old programs
 _TYPES = {"axon": AXON, "dendrite": BASAL, "apical": APICAL, "cellbody": SOMA}
 _BODIES = ("cellbody", "soma")
 
@@ -140,16 +142,21 @@ def _point(item: _List) -> Node | None:
     """Return a point from (x y z diameter), of which z and diameter may be missing, else None."""
     if item.spine:
         return None
-    numbers: list[float] = []
-    for word in item.items[:4]:
-        try:
-            numbers.append(float(word))  # type: ignore[arg-type]  # a list is no number either
-        except (TypeError, ValueError):
-            break
-    if len(numbers) < 2:
+    words = [word for word in item.items[:4] if isinstance(word, str)]
+    numbers = [_number(word) for word in words]
+    if len(numbers) == 4 and math.isnan(numbers[3]):
+        del numbers[3]  # the name of a section, such as S1, where there is no diameter
+    if len(numbers) < 2 or not _NUMERIC.match(words[0]):
         return None
     x, y, z, diameter = [*numbers, 0.0, 0.0][:4]
     return Node(f"the point of line {item.line}", 0, (x, y, z), diameter / 2)
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan
 
 
 def _tree(draft: Draft, tree: _List, kind: int) -> None:

@@ -41,8 +41,8 @@ class CatalogueEntry:
 
 FILES = (".swc", ".asc")
 """Endings of the files that are read: SWC and Neurolucida ASC."""
-ARCHIVES = ("allen:", "neuromorpho:")
-"""What stands before an id of an archive."""
+ARCHIVES = ("allen", "neuromorpho")
+"""What stands before the colon of an id."""
 _LUMPED = "three_compartment"  # a cell, too, but not a reconstruction
 _BMTK = "bmtk 1.2.0, bmtk/utils/scripts/bionet/morphologies/"
 _ALLEN_LICENCE = "BSD-3-Clause (LICENSE-Allen-Institute-BSD-3-Clause.txt)"
@@ -100,6 +100,11 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
     )
 }
+
+
+def names_a_file(cell: str) -> bool:
+    """Return whether a cell is named by a file, there or not."""
+    return cell.lower().endswith(FILES) and cell.partition(":")[0].lower() not in ARCHIVES
 
 
 def find(name_or_file: str) -> Path:

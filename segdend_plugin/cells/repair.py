@@ -54,6 +54,11 @@ def mend(draft: Draft) -> list[Node]:
     return _in_order(draft, soma)
 
 
+def _report(draft: Draft, nodes: Sequence[Node], problem: str, action: str) -> None:
+    """Report a repair of these points: if all are of the axon, which is replaced anyway, the cell stays as it is."""
+    (draft.note if all(node.type == AXON for node in nodes) else draft.repair)(problem, action)
+
+
 def _lift(draft: Draft, dropped: set[Node]) -> None:
     """Take points out; what hangs on them hangs on what these hung on."""
     for node in parents_first(draft.nodes):
@@ -65,7 +70,7 @@ def _lift(draft: Draft, dropped: set[Node]) -> None:
 def _drop_unplaced(draft: Draft) -> None:
     bad = [node for node in draft.nodes if not all(abs(value) <= _MOST for value in node.xyz)]
     if bad:
-        draft.repair(f"{some(bad)} {'has' if len(bad) == 1 else 'have'} no possible coordinates", "left out")
+        _report(draft, bad, f"{some(bad)} {'has' if len(bad) == 1 else 'have'} no possible coordinates", "left out")
         _cut_cycles(draft)
         _lift(draft, set(bad))
     draft.contours = [outline[(np.abs(outline) <= _MOST).all(axis=1)] for outline in draft.contours]
@@ -244,20 +249,16 @@ def _join_trees(draft: Draft, soma: Node) -> None:
         root.parent = soma
         cell.update(trees.pop(root))
     if at_soma and not draft.trees_are_separate:
-        draft.repair(
-            f"the neurites that begin at {some(at_soma)} are not connected", "joined to the soma, where they begin"
-        )
+        problem = f"the neurites that begin at {some(at_soma)} are not connected"
+        _report(draft, at_soma, problem, "joined to the soma, where they begin")
     joined = _join_pieces(draft.nodes, trees, cell)
     if joined:
-        draft.repair(
-            f"the pieces that begin at {some(joined)} are not connected", "joined to the nearest branch of their type"
-        )
+        problem = f"the pieces that begin at {some(joined)} are not connected"
+        _report(draft, joined, problem, "joined to the nearest branch of their type")
     if trees:
-        points = sum(map(len, trees.values()))
-        draft.repair(
-            f"the pieces that begin at {some(list(trees))} lie apart from the cell",
-            f"left out with {count(points, 'point')}",
-        )
+        points = [node for tree in trees.values() for node in tree]
+        problem = f"the pieces that begin at {some(list(trees))} lie apart from the cell"
+        _report(draft, points, problem, f"left out with {count(len(points), 'point')}")
         draft.nodes = [node for node in draft.nodes if node in cell]
 
 
@@ -352,9 +353,8 @@ def _mend_radii(draft: Draft, soma: Node) -> None:
     bad = [node for node in order if not fits(node)]
     if not bad:
         return
-    draft.repair(
-        f"{some(bad)} {'has' if len(bad) == 1 else 'have'} no possible radius", "given that of the next on the branch"
-    )
+    problem = f"{some(bad)} {'has' if len(bad) == 1 else 'have'} no possible radius"
+    _report(draft, bad, problem, "given that of the next on the branch")
     for node in bad:
         if node.parent is not None and node.parent is not soma and fits(node.parent):
             node.radius = node.parent.radius

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from segdend_plugin.cells.catalogue import ARCHIVES, FILES
+from segdend_plugin.cells.catalogue import names_a_file
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
 from segdend_plugin.rule.variant import Feedback, Initial, Route, Signal, Variant
@@ -301,9 +301,7 @@ class Experiment(_Part):
 
 
 def _absolute(cell: str | None) -> str | None:
-    if cell is None or not cell.lower().endswith(FILES) or cell.lower().startswith(ARCHIVES):
-        return cell
-    return str(Path(cell).expanduser().absolute())
+    return str(Path(cell).expanduser().absolute()) if cell is not None and names_a_file(cell) else cell
 
 
 def _absolute_keys(cells: dict[str, float] | None) -> dict[str, float] | None:

@@ -118,6 +118,8 @@ def test_shipped_cells_go_to_neuron_as_they_are(name: str, cache: Path) -> None:
         pytest.param(CELL.replace("5 -1\n", "5 0\n", 1), "written anew", id="root with parent 0"),
         pytest.param(CELL.replace("7 4 -", "7 6 -").replace("5 4 0", "5 5 0"), "type of the next", id="fork and end"),
         pytest.param(CELL + "10 4 30 145 0 1 6\n", None, id="point twice"),
+        pytest.param(CELL.replace("9 2 35 0 0 0.5", "9 2 35 0 0 0"), "no possible radius", id="axon without radius"),
+        pytest.param(CELL + "10 2 400 0 0 1 -1\n11 2 420 0 0 1 10\n", "lie apart", id="piece of an axon"),
         pytest.param(CELL + "10 3 0 -25 0 1 3\n11 3 0 -25 0 1 3\n", "where the one before is", id="empty branches"),
         pytest.param("1 1 0 -5 0 5 2\n2 3 0 -25 0 1 -1\n3 4 0 5 0 1 1\n4 4 0 105 0 1 3\n5 3 0 -26 5 1 2\n",
                      "turned round", id="rooted in a dendrite"),
@@ -155,8 +157,8 @@ def test_read_without_being_asked(text: str | bytes, words: str | None, tmp_path
         pytest.param(("5 4 0 105 0 1 4", "5 4 0 105 0 nan 4"), "no possible radius", True, id="NaN radius"),
         pytest.param(("1 1 0 0 0 5", "1 1 0 0 0 0"), "taken as 5 um", True, id="soma without radius"),
         pytest.param(("1 1 0 0 0 5 -1\n", ""), "there is no soma", True, id="no soma"),
-        pytest.param(("9 2 35 0 0 0.5 8", "9 2 35 nan 0 0.5 8\n10 2 35 0 0 0.5 9"), "coordinates", True, id="NaN"),
-        pytest.param(("9 2 35 0 0 0.5 8", "9 2 35 1e30 0 0.5 8\n10 2 35 0 0 0.5 9"), "coordinates", True, id="1e30"),
+        pytest.param(("3 3 0 -25 0 1 2", "3 3 0 nan 0 1 2\n10 3 0 -25 0 1 3"), "coordinates", True, id="NaN"),
+        pytest.param(("3 3 0 -25 0 1 2", "3 3 0 1e30 0 1 2\n10 3 0 -25 0 1 3"), "coordinates", True, id="1e30"),
         pytest.param((" 4 ", " 7 "), "given the type|basal", None, id="type 7"),
         pytest.param(("1 1 0", "id type x y z r parent\n1 1 0"), "not seven numbers", True, id="a header"),
         pytest.param(("9 2 35", "8 2 35"), "occurs twice", True, id="id twice"),
@@ -218,6 +220,7 @@ def test_a_cell_is_the_same_however_it_is_written(tmp_path: Path) -> None:
     [
         (("(Apical)", ""), "taken as basal"),
         (("(0 -5 0 2)", "(0 -5 0 0)"), "no possible radius"),
+        (("(0 -25 0 2)", "(0 -15 1.#QNAN 2) (0 -25 0 2)"), "the point of line 18 has no possible coordinates"),
         (('("Cell Body"', '("Vessel"'), "no soma"),
     ],
 )
