@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 USER_ERROR = 2
 INTERRUPTED = 130
+CELL_HELP = "name of the catalogue, .swc or .asc file, allen:ID or neuromorpho:NAME"
+REPAIR_HELP = "accept repairs of the file that change the cell"
 SPEAK_FIRST = 2.0  # s that rank 0 has to report an error that all ranks share
 
 
@@ -186,11 +188,16 @@ def _morphology_list(options: argparse.Namespace) -> None:
 
 
 def _morphology_info(options: argparse.Namespace) -> None:
+    from segdend_plugin.cells import source
     from segdend_plugin.experiment import config
     from segdend_plugin.views import electrotonics, report
 
-    experiment = config.load(settings=options.set)
-    cells = [report.morphology(cell, experiment) for cell in options.cells]
+    experiment = config.load(settings=[*options.set, *(["cable.repair=true"] if options.repair else [])])
+    cells = []
+    for cell in options.cells:
+        if cell != config.LUMPED:
+            _say(source.load(cell, experiment.cable.repair).lines())
+        cells.append(report.morphology(cell, experiment))
     known = [summary for summary, _ in cells]
     print(json.dumps(known[0] if len(known) == 1 else known, indent=2) if options.json else electrotonics.table(known))
     if options.plot is not None:
@@ -199,13 +206,18 @@ def _morphology_info(options: argparse.Namespace) -> None:
 
 
 def _morphology_plot(options: argparse.Namespace) -> None:
-    from segdend_plugin.cells import catalogue, morphology
-    from segdend_plugin.cells.swc import read_swc
+    from segdend_plugin.cells import morphology, source
     from segdend_plugin.views import morphology as view
 
-    cell = read_swc(catalogue.find(options.cell))
-    view.plot(cell, morphology.regions(cell), options.out)
+    found = source.load(options.cell, options.repair)
+    _say(found.lines())
+    view.plot(found.morphology, morphology.regions(found.morphology), options.out)
     print(options.out)
+
+
+def _say(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(f"segdend: {line}", file=sys.stderr)
 
 
 def _start() -> Ranks:
@@ -292,7 +304,8 @@ def _parser() -> argparse.ArgumentParser:
     actions = cells.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="the catalogue").set_defaults(command=_morphology_list)
     info = actions.add_parser("info", help="sizes, impedances, attenuation and segregation of cells, side by side")
-    info.add_argument("cells", nargs="+", metavar="CELL", help="catalogue name, three_compartment or a file")
+    info.add_argument("cells", nargs="+", metavar="CELL", help="three_compartment, or " + CELL_HELP)
+    info.add_argument("--repair", action="store_true", help=REPAIR_HELP)
     info.add_argument("--json", action="store_true", help="everything, as JSON: an object, of several cells a list")
     info.add_argument("--plot", type=Path, metavar="X.png", help="draw it, over frequency and along the dendrites")
     info.add_argument(
@@ -300,7 +313,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     info.set_defaults(command=_morphology_info)
     plot = actions.add_parser("plot", help="draw a cell")
-    plot.add_argument("cell", metavar="NAME_OR_FILE")
+    plot.add_argument("cell", metavar="CELL", help=CELL_HELP)
+    plot.add_argument("--repair", action="store_true", help=REPAIR_HELP)
     plot.add_argument("--out", type=Path, required=True, metavar="X.png")
     plot.set_defaults(command=_morphology_plot)
     return parser

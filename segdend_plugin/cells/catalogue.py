@@ -39,6 +39,10 @@ class CatalogueEntry:
     description: str
 
 
+FILES = (".swc", ".asc")
+"""Endings of the files that are read: SWC and Neurolucida ASC."""
+ARCHIVES = ("allen", "neuromorpho")
+"""What stands before the colon of an id."""
 _LUMPED = "three_compartment"  # a cell, too, but not a reconstruction
 _BMTK = "bmtk 1.2.0, bmtk/utils/scripts/bionet/morphologies/"
 _ALLEN_LICENCE = "BSD-3-Clause (LICENSE-Allen-Institute-BSD-3-Clause.txt)"
@@ -98,8 +102,13 @@ CATALOGUE: dict[str, CatalogueEntry] = {
 }
 
 
+def names_a_file(cell: str) -> bool:
+    """Return whether a cell is named by a file, there or not."""
+    return cell.lower().endswith(FILES) and cell.partition(":")[0].lower() not in ARCHIVES
+
+
 def find(name_or_file: str) -> Path:
-    """Return the SWC file of a catalogue name, or the given path of an existing SWC file.
+    """Return the SWC file of a catalogue name, or the given path of an existing SWC or Neurolucida ASC file.
 
     Raises
     ------
@@ -110,17 +119,18 @@ def find(name_or_file: str) -> Path:
         return folder("templates") / "morphologies" / CATALOGUE[name_or_file].file
     if name_or_file == _LUMPED:
         raise MorphologyError(
-            f"cell '{_LUMPED}' is the lumped cell and has no shape; name one of {', '.join(CATALOGUE)} or an .swc file"
+            f"cell '{_LUMPED}' is the lumped cell and has no shape; "
+            f"name one of {', '.join(CATALOGUE)} or an .swc or .asc file"
         )
     # Unlike pathlib's, these two take any string: an unknown ~user or a name too long is just not there.
     path = Path(os.path.expanduser(name_or_file))
     exists = os.path.isfile(path)
-    if path.suffix.lower() == ".swc":
+    if path.suffix.lower() in FILES:
         if exists:
             return path
         raise MorphologyError(f"cell '{name_or_file}' is not there: no such file; check the path")
-    if exists or path.suffix.lower() in {".asc", ".hoc", ".xml", ".nml", ".dat"}:
-        raise MorphologyError(f"cell '{name_or_file}' is no SWC file, the only kind that is read; convert it to .swc")
+    if exists or path.suffix.lower() in {".hoc", ".xml", ".nml", ".dat"}:
+        raise MorphologyError(f"cell '{name_or_file}' is neither an .swc nor an .asc file; convert it to .swc")
     near = difflib.get_close_matches(name_or_file, [*CATALOGUE, _LUMPED], n=1)
-    remedy = f"did you mean '{near[0]}'?" if near else f"name one of {', '.join(CATALOGUE)} or an .swc file"
+    remedy = f"did you mean '{near[0]}'?" if near else f"name one of {', '.join(CATALOGUE)} or an .swc or .asc file"
     raise MorphologyError(f"cell '{name_or_file}' is not known; {remedy}")

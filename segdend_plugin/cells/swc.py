@@ -1,4 +1,4 @@
-"""Reading SWC files and checking that a learning pyramidal cell can be built from them.
+"""SWC files: read strictly, as NEURON's Import3d needs them; read as they come, to be mended; and written.
 
 Pure Python and NumPy. Lengths, coordinates and radii are in um throughout.
 """
@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from segdend_plugin.cells import contours
+from segdend_plugin.cells.draft import Draft, Node, count, some
 from segdend_plugin.cells.morphology import APICAL, AXON, BASAL, SOMA, TYPE_NAMES, Morphology, children_of, sections
 from segdend_plugin.errors import MorphologyError
+
+SHORTEST = 1e-3
+"""A branch shorter than this (um) has no length: NEURON keeps points in single precision."""
+THINNEST, THICKEST = 0.01, 100.0
+"""Radii (um) outside these are mistakes, of units perhaps."""
+FARTHEST, FARTHEST_AXON = 5000.0, 20000.0
+"""No dendrite, no axon leads farther away from the soma than this (um)."""
+_LARGEST_ID = 1_000_000  # Import3d has a table of all ids up to the largest
 
 
 class _Point(NamedTuple):
@@ -40,16 +51,14 @@ def read_swc(path: str | Path) -> Morphology:
         or apical dendrite is missing.
     """
     path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8", errors="replace")
-    except OSError as error:
-        raise MorphologyError(f"{path}: cannot be read ({error.strerror}); check path and permissions") from error
+    text = read_bytes(path).decode("utf-8", errors="replace")
     # Only newlines separate lines, as for Import3d, which reads the same file afterwards.
     points = [_point(path, number, line) for number, line in enumerate(text.split("\n"), 1) if _has_data(line)]
     if not points:
         raise MorphologyError(f"{path}: holds no points; give an SWC file with lines of 'id type x y z radius parent'")
     parent = _check_tree(path, points)
     _check_types(path, points, parent)
+    _check_soma(path, points, parent)
     _check_stems(path, points, parent)
     morphology = Morphology(
         name=path.stem,
@@ -62,6 +71,20 @@ def read_swc(path: str | Path) -> Morphology:
     )
     _check_lengths(path, morphology)
     return morphology
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises
+    ------
+    MorphologyError
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MorphologyError(f"{path}: cannot be read ({error.strerror}); check path and permissions") from error
 
 
 def _has_data(line: str) -> bool:
@@ -89,6 +112,10 @@ def _point(path: Path, number: int, line: str) -> _Point:
         raise MorphologyError(f"{path}: line {number} has the coordinates {' '.join(fields[2:5])}; write finite um")
     if not (math.isfinite(radius) and radius > 0):
         raise MorphologyError(f"{path}: line {number} has the radius {fields[5]}; give it a finite radius above 0 um")
+    if not THINNEST <= radius <= THICKEST:
+        raise MorphologyError(
+            f"{path}: line {number} has the radius {fields[5]}; give it in um, from {THINNEST:g} to {THICKEST:g}"
+        )
     return _Point(int(values[0]), int(values[1]), xyz, radius, int(values[6]))
 
 
@@ -122,6 +149,8 @@ def _check_tree(path: Path, points: Sequence[_Point]) -> list[int]:
             raise MorphologyError(
                 f"{path}: point {point.id} comes before its parent {point.parent}; sort the points, parents first"
             )
+        if not 0 <= point.id <= _LARGEST_ID:
+            raise MorphologyError(f"{path}: the id {point.id} is out of range; renumber the points from 1")
         if position and point.id < points[position - 1].id:
             raise MorphologyError(
                 f"{path}: the id {point.id} follows {points[position - 1].id}; renumber the points in ascending order"
@@ -166,6 +195,27 @@ def _check_types(path: Path, points: Sequence[_Point], parent: Sequence[int]) ->
         raise MorphologyError(f"{path}: has no apical dendrite (type 4) and learning needs a tuft; mark its points")
 
 
+def _check_soma(path: Path, points: Sequence[_Point], parent: Sequence[int]) -> None:
+    """Refuse a soma of which Import3d would make several sections, or a cable along its outline."""
+    soma = [k for k, point in enumerate(points) if point.type == SOMA]
+    chain = soma == list(range(len(soma))) and all(parent[k] == k - 1 for k in soma)
+    if not chain and not _is_sphere_of_three(points, parent, soma):
+        raise MorphologyError(
+            f"{path}: the {len(soma)} soma points are not one chain at the beginning; make them one, or one point"
+        )
+    if contours.is_outline(np.array([points[k].xyz for k in soma])):
+        raise MorphologyError(f"{path}: the {len(soma)} soma points run around it; make them one point")
+
+
+def _is_sphere_of_three(points: Sequence[_Point], parent: Sequence[int], soma: Sequence[int]) -> bool:
+    """Whether Import3d knows the soma as the sphere of NeuroMorpho.Org: its centre, and points above and below."""
+    if list(soma) != [0, 1, 2] or list(parent[:3]) != [-1, 0, 0] or {1, 2} & set(parent):
+        return False
+    centre, *poles = points[:3]
+    height = sum(math.dist(centre.xyz, pole.xyz) for pole in poles)
+    return all(pole.radius == centre.radius for pole in poles) and abs(height / (2 * centre.radius) - 1) < 0.01
+
+
 def _check_stems(path: Path, points: Sequence[_Point], parent: Sequence[int]) -> None:
     """Refuse a neurite that is interrupted after its first point: Import3d would tie its branches to other sections."""
     children = children_of(parent)
@@ -188,8 +238,86 @@ def _check_stems(path: Path, points: Sequence[_Point], parent: Sequence[int]) ->
 
 
 def _check_lengths(path: Path, morphology: Morphology) -> None:
-    for section in sections(morphology):
-        if section.length == 0:
+    # NEURON keeps single precision
+    stored = replace(morphology, xyz=morphology.xyz.astype(np.float32).astype(float))
+    for section in sections(stored):
+        if section.length < SHORTEST:
             raise MorphologyError(
                 f"{path}: the branch that ends at point {morphology.ids[section.points[-1]]} has no length; remove it"
             )
+    away = np.abs(morphology.xyz - morphology.soma_centre).max(axis=1)
+    limit = np.where(morphology.types == AXON, FARTHEST_AXON, FARTHEST)
+    if (away > limit).any():
+        point = int(np.argmax(away / limit))
+        raise MorphologyError(
+            f"{path}: point {morphology.ids[point]} is {away[point]:.3g} um away from the soma; give coordinates in um"
+        )
+
+
+def draft_swc(path: Path, data: bytes) -> Draft:
+    """Read an SWC file as it comes: only a file without points is refused.
+
+    Parameters
+    ----------
+    path
+        Where it was read, for messages.
+    data
+        What it holds.
+    """
+    if b"\0" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise MorphologyError(f"{path}: is a binary file; give an SWC file, which is text")
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+    lines = [line.strip().replace(",", " ") for line in text.replace("\r", "\n").split("\n")]
+    rows = [(line, _numbers(line)) for line in lines if line and not line.startswith("#")]
+    points = [row for _, row in rows if row is not None]
+    if len(points) < len(rows) / 2 or not points:
+        raise MorphologyError(f"{path}: holds no points; give an SWC file with lines of 'id type x y z radius parent'")
+    draft = Draft(path, [Node(f"point {row.id}", row.type, row.xyz, row.radius) for row in points])
+    if unreadable := [line for line, row in rows if row is None]:
+        draft.repair(
+            f"{count(len(unreadable), 'line')} (the first is '{unreadable[0][:40]}') are not seven numbers", "left out"
+        )
+    _connect(draft, points)
+    return draft
+
+
+def _numbers(line: str) -> _Point | None:
+    try:
+        values = [float(field) for field in line.split()[:7]]
+    except ValueError:
+        return None
+    if len(values) < 7 or not all(value.is_integer() for value in (values[0], values[1], values[6])):
+        return None
+    return _Point(int(values[0]), int(values[1]), (values[2], values[3], values[4]), values[5], int(values[6]))
+
+
+def _connect(draft: Draft, points: Sequence[_Point]) -> None:
+    """Find the parent of every point: of several with its id the last before the point, else the first after it."""
+    places: dict[int, list[int]] = {}
+    for k, point in enumerate(points):
+        places.setdefault(point.id, []).append(k)
+    late = 0
+    for k, point in enumerate(points):
+        if point.parent in places:
+            before = [place for place in places[point.parent] if place < k]
+            late += not before
+            draft.nodes[k].parent = draft.nodes[before[-1] if before else places[point.parent][0]]
+    if twice := [same[1] for same in places.values() if len(same) > 1]:
+        nodes = [draft.nodes[k] for k in twice]
+        draft.repair(
+            f"the id of {some(nodes)} occurs twice", "each point hangs on the last of its parent's id before it"
+        )
+    if late:
+        draft.note(f"{count(late, 'point')} before their parents", "sorted, parents first")
+
+
+def swc_text(nodes: Sequence[Node]) -> str:
+    """Return an SWC file of points whose parents come first."""
+    number = {node: k for k, node in enumerate(nodes, 1)}
+    rows = [
+        f"{number[node]} {node.type} {' '.join(f'{value:.9g}' for value in node.xyz)} {node.radius:.9g} "
+        f"{-1 if node.parent is None else number[node.parent]}\n"
+        for node in nodes
+    ]
+    return "# id type x y z radius parent\n" + "".join(rows)

@@ -65,7 +65,9 @@ class Membrane:
             raise MorphologyError(f"membrane.nseg: is {self.nseg}; give 1 or more, or None for the d_lambda rule")
 
 
-def pyramidal_passive(path: str | Path, membrane: Membrane = Membrane()) -> Any:
+def pyramidal_passive(
+    path: str | Path, membrane: Membrane = Membrane(), apical_length: float = 1.0, apical_diameter: float = 1.0
+) -> Any:
     """Build a passive cell from an SWC file, with its trunk, oblique and tuft sections listed.
 
     Parameters
@@ -73,6 +75,8 @@ def pyramidal_passive(path: str | Path, membrane: Membrane = Membrane()) -> Any:
     path : str or Path
         An SWC file; `segdend_plugin.cells.swc.read_swc` says what it must hold.
     membrane : Membrane
+    apical_length, apical_diameter : float
+        Factors of the lengths and of the diameters of all apical sections; nothing else changes, except for nseg.
 
     Returns
     -------
@@ -98,6 +102,9 @@ def pyramidal_passive(path: str | Path, membrane: Membrane = Membrane()) -> Any:
         membrane.frequency,
         membrane.nseg or 0,
     )
+    if (apical_length, apical_diameter) != (1.0, 1.0):
+        _scale(list(cell.apical), apical_length, apical_diameter)
+        cell.set_nseg(membrane.d_lambda, membrane.frequency, membrane.nseg or 0)
     _list_apical_regions(cell)
     return cell
 
@@ -216,6 +223,19 @@ def _load(template: str, file: str) -> None:
 
     if not hasattr(h, template):
         h.load_file(str(folder("templates") / file))
+
+
+def _scale(sections: Sequence[Any], length: float, diameter: float) -> None:
+    """Stretch sections from where they begin and widen them; those that hang on others of them move along."""
+    moved: dict[Any, list[tuple[np.ndarray, np.ndarray]]] = {}  # section -> its ends, before and after
+    for section in sections:  # parents first
+        points = np.array([(section.x3d(i), section.y3d(i), section.z3d(i)) for i in range(section.n3d())])
+        parent = section.parentseg()
+        before, after = moved[parent.sec][round(parent.x)] if parent.sec in moved else (points[0], points[0])
+        new = after + (points[0] - before) + length * (points - points[0])
+        moved[section] = [(points[0], new[0]), (points[-1], new[-1])]
+        for i, (x, y, z) in enumerate(new.tolist()):
+            section.pt3dchange(i, x, y, z, diameter * section.diam3d(i))
 
 
 def _list_apical_regions(cell: Any) -> None:

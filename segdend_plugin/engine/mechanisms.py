@@ -24,7 +24,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
-from platformdirs import user_cache_dir
 
 from segdend_plugin import resources
 from segdend_plugin.engine import mpi
@@ -79,7 +78,7 @@ def build(cache: Path | None = None) -> Path:
     MechanismError
         If a tool is missing, a source does not compile or the cache cannot be written.
     """
-    folder = (cache or _cache()).absolute() / "mechanisms"
+    folder = (cache or resources.cache()).absolute() / "mechanisms"
     entry = folder / key()
     library = entry / _LIBRARY
     if library.is_file():
@@ -137,12 +136,6 @@ def _instructions() -> str:
     except OSError:
         return ""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("flags")), "")
-
-
-def _cache() -> Path:
-    """Return the folder in which we keep what can be made again."""
-    chosen = os.environ.get("SEGDEND_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(user_cache_dir("segdend_plugin"))
 
 
 def _installed_neuron() -> tuple[str, str]:

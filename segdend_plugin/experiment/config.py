@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from segdend_plugin.cells.catalogue import names_a_file
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
 from segdend_plugin.rule.variant import Feedback, Initial, Route, Signal, Variant
@@ -29,7 +30,7 @@ class HiddenLayer(_Part):
     """One hidden layer; without `cell` or `cells` it is made of the experiment's."""
 
     size: int = Field(gt=0, description="number of cells")
-    cell: str | None = Field(None, description="catalogue name or SWC file")
+    cell: str | None = Field(None, description="catalogue name, file or id in an archive")
     cells: dict[str, float] | None = Field(None, description="fraction of each cell")
 
 
@@ -166,6 +167,9 @@ class Cable(_Part):
     reduced: bool = Field(
         False, description="few compartments that answer at soma and tuft within 2 % up to 100 Hz: for searching"
     )
+    repair: bool = Field(False, description="accept repairs of a cell's file that change the cell")
+    apical_length: float = Field(1.0, gt=0, le=10, description="factor of the lengths of all apical sections")
+    apical_diameter: float = Field(1.0, gt=0, le=10, description="factor of the diameters of all apical sections")
     unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1, in every cell")
     somatic_gain: float = Field(0.6 / 0.7, gt=0, le=1, description="steady somatic potential for unit basal drive")
     basal_sites: int = Field(8, gt=0, description="places of feed-forward synapses per cell")
@@ -178,7 +182,10 @@ class Experiment(_Part):
     """Everything that decides the outcome of a run, apart from the number of ranks, which does not."""
 
     seed: int = Field(0, ge=0, lt=2**25, description="seed of all random streams")
-    cell: str = Field("mouse_v1_l5_rbp4", description="catalogue name, 'three_compartment' or an SWC file")
+    cell: str = Field(
+        "mouse_v1_l5_rbp4",
+        description="catalogue name, 'three_compartment', .swc or .asc file, allen:ID or neuromorpho:NAME",
+    )
     cells: dict[str, float] | None = Field(None, description="fraction of each cell, instead of `cell`")
     layers: Layers = Layers()
     data: Data = Data()
@@ -294,7 +301,7 @@ class Experiment(_Part):
 
 
 def _absolute(cell: str | None) -> str | None:
-    return str(Path(cell).expanduser().absolute()) if cell is not None and cell.lower().endswith(".swc") else cell
+    return str(Path(cell).expanduser().absolute()) if cell is not None and names_a_file(cell) else cell
 
 
 def _absolute_keys(cells: dict[str, float] | None) -> dict[str, float] | None:

@@ -54,6 +54,8 @@ class Summary:
     reduction
         Per kind of reduced cell: compartments of the full and the reduced one, and largest relative errors of the
         responses of soma and tuft up to 100 Hz.
+    repairs
+        Per cell whose file did not go to NEURON as it is: what was different there, and what was made of it.
     """
 
     cell: str | list[dict[str, float]] | None
@@ -72,6 +74,7 @@ class Summary:
     segregation: dict[str, dict[str, float | None]]
     weights_sha256: str
     reduction: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
+    repairs: dict[str, list[str]] = dataclass_field(default_factory=dict)
 
 
 class Folder:

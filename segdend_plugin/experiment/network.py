@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from segdend_plugin.cells import catalogue, templates
+from segdend_plugin.cells import source as sources
+from segdend_plugin.cells import templates
 from segdend_plugin.cells.calibration import lumped_conductance
 from segdend_plugin.cells.reduction import TOLERANCE
 from segdend_plugin.cells.sites import most_distal_tips
 from segdend_plugin.cells.survey import FREQUENCIES, Electrotonics, measure
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
-from segdend_plugin.errors import ConfigError
+from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.experiment.config import LUMPED, Cable, Experiment
 from segdend_plugin.hosts import netpyne as host
 from segdend_plugin.types import Array, HocObject
@@ -73,11 +74,12 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
     for depth, layer in enumerate(experiment.layers.hidden):
         post = []
         for cell, count in shares(experiment.mixture(depth), layer.size).items():
-            label = cell if cell == LUMPED else catalogue.find(cell).stem
+            label = cell if cell == LUMPED else sources.name_of(cell)
             if made.setdefault(label, cell) != cell:
                 raise ConfigError(f"cell {cell!r}: the name {label!r} is taken by {made[label]!r}: rename the file.")
             if label not in params.cellParams:
                 params.cellParams[label] = cell_rule(cell, experiment.cable)
+                _say_repairs(cell, experiment.cable)
             post.append(f"hidden{depth + 1}_{label}")
             params.popParams[post[-1]] = {"cellType": label, "numCells": count}
         params.connParams[f"{depth}->hidden{depth + 1}"] = _rule(
@@ -148,11 +150,29 @@ def pyramidal(cell: str, cable: Cable) -> HocObject:
     Parameters
     ----------
     cell
-        Catalogue name or SWC file.
+        What `segdend_plugin.cells.source.load` takes.
     cable
         Its membrane.
     """
-    return templates.pyramidal_passive(catalogue.find(cell), _membrane(cable))
+    return templates.pyramidal_passive(
+        sources.load(cell, cable.repair).swc, _membrane(cable), cable.apical_length, cable.apical_diameter
+    )
+
+
+def repairs(experiment: Experiment) -> dict[str, list[str]]:
+    """Return what is different in each reconstructed cell than in its file; only one rank should ask.
+
+    Cells that go to NEURON as they are do not occur.
+    """
+    cells = {cell for depth in range(len(experiment.layers.hidden)) for cell in experiment.mixture(depth)} - {LUMPED}
+    found = {sources.name_of(cell): sources.load(cell, experiment.cable.repair).findings for cell in sorted(cells)}
+    return {name: [str(finding) for finding in findings] for name, findings in found.items() if findings}
+
+
+def _say_repairs(cell: str, cable: Cable) -> None:
+    if mpi.start().is_root:
+        for line in sources.load(cell, cable.repair).lines():
+            print(f"segdend: {line}", file=sys.stderr)
 
 
 def electrotonics(cell: str, cable: Cable | None = None, frequencies: Array = FREQUENCIES) -> Electrotonics:
@@ -161,7 +181,7 @@ def electrotonics(cell: str, cable: Cable | None = None, frequencies: Array = FR
     Parameters
     ----------
     cell
-        Catalogue name or SWC file.
+        What `segdend_plugin.cells.source.load` takes.
     cable
         Its membrane, and how many tuft sites it has; the default without one.
     frequencies
@@ -181,23 +201,36 @@ def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
     Parameters
     ----------
     cell
-        Catalogue name or SWC file.
+        What `segdend_plugin.cells.source.load` takes.
     cable
         Its membrane, and whether it is reduced.
     """
-    if not cable.reduced:
-        return templates.netpyne_cell_params(pyramidal(cell, cable))
-    ranks, rule = mpi.start(), None
-    if ranks.is_root:  # and no other: a fit may depend on the processor
-        rule = templates.reduced_cell_params(pyramidal(cell, cable), _membrane(cable), cable.tuft_sites)
-        error = rule["reduction"]["report"]["largest_error"]
-        if error > TOLERANCE:
-            print(
-                f"segdend: cable.reduced: the responses of {cell!r} are {100 * error:.1f} % off at most, more than "
-                f"{100 * TOLERANCE:g} %: use the full cell where this counts.",
-                file=sys.stderr,
+    ranks = mpi.start()
+    rule: dict[str, Any] = {}
+    failure: SegDendError | None = None
+    if ranks.is_root:  # and no other: it fetches and repairs files, and a fit may depend on the processor
+        try:
+            rule = (
+                _reduced_rule(cell, cable) if cable.reduced else templates.netpyne_cell_params(pyramidal(cell, cable))
             )
-    return ranks.broadcast(rule) or {}
+        except SegDendError as error:
+            failure = error
+    rule, failure = ranks.broadcast((rule, failure))
+    if failure is not None:
+        raise failure
+    return rule
+
+
+def _reduced_rule(cell: str, cable: Cable) -> dict[str, Any]:
+    rule = templates.reduced_cell_params(pyramidal(cell, cable), _membrane(cable), cable.tuft_sites)
+    error = rule["reduction"]["report"]["largest_error"]
+    if error > TOLERANCE:
+        print(
+            f"segdend: cable.reduced: the responses of {cell!r} are {100 * error:.1f} % off at most, more than "
+            f"{100 * TOLERANCE:g} %: use the full cell where this counts.",
+            file=sys.stderr,
+        )
+    return rule
 
 
 def _membrane(cable: Cable) -> templates.Membrane:

@@ -151,6 +151,7 @@ def _run(
             segregation=segregation,
             weights_sha256=final.sha256,
             reduction=_reduction(network),
+            repairs=_repairs(experiment),
         )
         folder.write_summary(summary)
         result = summary, folder.path
@@ -256,6 +257,12 @@ def _segregation(network: Network, lumped: Lumped) -> dict[str, dict[str, float 
         elif population.calibration is not None and population.calibration.segregation is not None:
             found[population.kind] = population.calibration.segregation.to_dict()
     return found
+
+
+def _repairs(experiment: Experiment) -> dict[str, list[str]]:
+    from segdend_plugin.experiment import network
+
+    return network.repairs(experiment)
 
 
 def _reduction(network: Network) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from segdend_plugin.cells import catalogue
+from segdend_plugin.cells import source
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.experiment import config, datasets, jobs
 from segdend_plugin.experiment.config import LUMPED, Experiment
@@ -294,8 +294,10 @@ def check(todo: Iterable[Job]) -> None:
             experiments.append(config.load(settings=job.settings))
     for data in {experiment.data for experiment in experiments}:
         datasets.load(data)
-    for cell in sorted({cell for experiment in experiments for cell in _cells(experiment)} - {LUMPED}):
-        catalogue.find(cell)
+    wanted = {(cell, experiment.cable.repair) for experiment in experiments for cell in _cells(experiment)}
+    for cell, repair in sorted(wanted):
+        if cell != LUMPED:
+            source.load(cell, repair)
 
 
 def collect(sweep: Sweep, todo: Sequence[Job]) -> list[Row]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segdend_plugin.cells import catalogue
 from segdend_plugin.cells import morphology as morphologies
+from segdend_plugin.cells import source
 from segdend_plugin.cells.cable import segregation_lumped
 from segdend_plugin.cells.survey import Electrotonics
-from segdend_plugin.cells.swc import read_swc
 from segdend_plugin.experiment.config import LUMPED, Experiment
 from segdend_plugin.experiment.folder import read_summary
 
@@ -67,7 +67,7 @@ def morphology(cell: str, experiment: Experiment) -> tuple[dict[str, Any], Elect
     Parameters
     ----------
     cell
-        Catalogue name, 'three_compartment' or an SWC file.
+        'three_compartment', or what `segdend_plugin.cells.source.load` takes.
     experiment
         Its membrane and sites (`cable`), or the conductances of the lumped cell (`lumped`), which has no shape.
     """
@@ -84,7 +84,10 @@ def morphology(cell: str, experiment: Experiment) -> tuple[dict[str, Any], Elect
     from segdend_plugin.experiment import network
 
     cable = experiment.cable
-    summary = morphologies.summary(read_swc(catalogue.find(cell)))
+    file = source.load(cell, cable.repair)
+    summary = morphologies.summary(file.morphology)
+    summary["source"] = file.given
+    summary["repairs"] = [asdict(finding) for finding in file.findings]
     found = network.electrotonics(cell, cable)
     built = network.pyramidal(cell, cable)
     summary["regions"] = {region: len(list(getattr(built, region))) for region in ("basal", "trunk", "oblique", "tuft")}

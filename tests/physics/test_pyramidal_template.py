@@ -195,3 +195,56 @@ def test_netpyne_rule_is_centred_on_the_soma_and_plain(cell: Any) -> None:
         assert not section["topol"] or section["topol"]["parentSec"] in known
         known.add(label)
     assert set().union(*rule["secLists"].values()) == known
+
+
+@pytest.mark.parametrize(("length", "diameter"), [(0.5, 1.0), (2.0, 1.0), (1.0, 1.5), (0.7, 0.8)])
+def test_apical_scaling_leaves_the_rest_alone(length: float, diameter: float) -> None:
+    path = catalogue.find("mouse_v1_l5_rbp4")
+    plain, scaled = pyramidal_passive(path, LEAKY), pyramidal_passive(path, LEAKY, length, diameter)
+    for old, new in zip(plain.all, scaled.all, strict=True):
+        inside = old in plain.apical
+        ratio = new.L / old.L
+        assert ratio == pytest.approx(length if inside else 1, abs=2e-4 / old.L)  # points in single precision
+        for i in range(old.n3d()):
+            assert new.diam3d(i) == pytest.approx(old.diam3d(i) * (diameter if inside else 1), rel=1e-6)
+            if not inside:
+                assert (new.x3d(i), new.y3d(i), new.z3d(i)) == (old.x3d(i), old.y3d(i), old.z3d(i))
+        if not inside:
+            assert new.nseg == old.nseg
+        elif new.parentseg().sec in scaled.apical:  # branches move with what they hang on
+            parent = new.parentseg().sec
+            end = (parent.n3d() - 1) * round(new.parentseg().x)
+            here, there = (new.x3d(0), new.y3d(0), new.z3d(0)), (parent.x3d(end), parent.y3d(end), parent.z3d(end))
+            assert here == pytest.approx(there, abs=1e-2)
+    assert [len(list(getattr(scaled, name))) for name in REGION_LISTS] == [
+        len(list(getattr(plain, name))) for name in REGION_LISTS
+    ]
+    longest = 0.1 * np.array([h.lambda_f(100, sec=section) for section in scaled.apical])
+    assert (np.array([section.L / section.nseg for section in scaled.apical]) <= 1.1 * longest).all()
+
+
+def test_a_scaled_cable_has_the_input_resistance_of_cable_theory(tmp_path: Any) -> None:
+    # an apical cylinder of 1 mm x 2 um and a basal one of 1 um x 0.2 um, which hardly counts, on a soma of 1 um
+    path = tmp_path / "cell.swc"
+    path.write_text("1 1 0 0 0 .5 -1\n2 3 0 -1 0 .1 1\n3 3 0 -2 0 .1 2\n4 4 0 0 0 1 1\n5 4 0 1000 0 1 4\n")
+    for length, diameter in ((1.0, 1.0), (0.5, 1.0), (0.5, 2.0)):
+        cell = pyramidal_passive(path, Membrane(time_constant=20.0, nseg=301), length, diameter)
+        (apical,) = cell.apical
+        d, extent = 2e-4 * diameter, 0.1 * length  # cm
+        space = np.sqrt(d / 4 * 20_000 / 100)  # cm: Rm 20 kOhm cm2, Ra 100 Ohm cm
+        expected = 4 * 100 * space / (np.pi * d**2) / np.tanh(extent / space) / 1e6  # MOhm
+        h.disconnect(sec=apical)
+        h.finitialize(-70)
+        probe = h.Impedance()
+        probe.loc(apical(0))
+        probe.compute(0)
+        assert probe.input(apical(0)) == pytest.approx(expected, rel=1e-3)
+        del cell, apical, probe
+
+
+def test_the_netpyne_rule_carries_the_scaling() -> None:
+    path = catalogue.find("mouse_v1_l4_nr5a1")
+    rules = [netpyne_cell_params(pyramidal_passive(path, LEAKY, factor)) for factor in (1.0, 2.0)]
+    for name, section in rules[0]["secs"].items():
+        other = rules[1]["secs"][name]
+        assert other["geom"]["L"] == pytest.approx(section["geom"]["L"] * (2 if "apic" in name else 1), rel=1e-5)

@@ -83,7 +83,8 @@ def test_find_takes_an_existing_file(tmp_path: Path) -> None:
         ("no/such.swc", "cell 'no/such.swc' is not there: no such file; check the path"),
         ("~nobody-of-this-name/cell.swc", "check the path"),
         (f"{'long' * 100}.swc", "check the path"),
-        ("cell.asc", "is no SWC file, the only kind that is read; convert it to .swc"),
+        ("cell.asc", "cell 'cell.asc' is not there: no such file; check the path"),
+        ("cell.hoc", "is neither an .swc nor an .asc file; convert it to .swc"),
         ("three_compartment", "is the lumped cell and has no shape"),
     ],
 )
