@@ -16,7 +16,7 @@ import numpy as np
 from segdend_plugin.cells.electrotonics import responses
 from segdend_plugin.cells.morphology import apical_regions
 from segdend_plugin.cells.reduction import FREQUENCIES, Reduction, reduce
-from segdend_plugin.cells.sites import most_distal_tips
+from segdend_plugin.cells.sites import FEEDBACK, FEEDFORWARD, Landing, ground
 from segdend_plugin.cells.swc import read_swc
 from segdend_plugin.errors import MechanismError, MorphologyError
 from segdend_plugin.resources import folder
@@ -140,7 +140,9 @@ def netpyne_cell_params(cell: Any) -> dict[str, Any]:
     }
 
 
-def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[str, Any]:
+def reduced_cell_params(
+    cell: Any, membrane: Membrane, feedforward: Landing = FEEDFORWARD, feedback: Landing = FEEDBACK
+) -> dict[str, Any]:
     """Describe a few compartments that answer like a SegDendPyramidalPassive as a cell rule of NetPyNE.
 
     Parameters
@@ -149,8 +151,10 @@ def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[
         The full cell, left as it is.
     membrane : Membrane
         The one it was made with.
-    tuft_sites : int
-        Tuft tips of the full cell that feedback would land on; the section `tuft` stands for all of them.
+    feedforward : Landing
+        Where on the basal dendrites of the full cell its synapses would land.
+    feedback : Landing
+        Where feedback would land, at places that are not drawn; the section `tuft` stands for all of them.
 
     Returns
     -------
@@ -158,13 +162,16 @@ def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[
         ``secs`` and ``secLists`` as of :func:`netpyne_cell_params`, each compartment a section whose near end sits on
         the middle of its parent; and ``reduction``, which says what it stands for. Plain numbers and strings.
 
-        ``places``: names of the sections that basal synapses act on. ``lengths``: of the full cell's basal sections
-        (um). ``shares``: for each of these and each of its segments, the share of each place. ``report``: compartments
-        of the full cell and of this one, and the `segdend_plugin.cells.reduction.Errors` with the largest of them.
+        ``places``: names of the sections that basal synapses act on. ``pieces``: of the full cell's basal sections,
+        from which its places are drawn. For each of these sections and each of its segments, ``shares``: the share of
+        each place, and ``impedance``: to the soma of the full cell (MOhm). ``report``: compartments of the full cell
+        and of this one, and the `segdend_plugin.cells.reduction.Errors` with the largest of them.
     """
-    soma, basal = cell.soma[0](0.5), list(cell.basal)
-    tips = most_distal_tips(list(cell.tuft), soma, tuft_sites)
-    full = responses(soma, [segment for section in basal for segment in section], tips, FREQUENCIES)
+    soma, regions = cell.soma[0](0.5), {region: list(getattr(cell, region)) for region in REGION_LISTS}
+    forward = ground(cell.hname(), soma, regions, feedforward, "feedforward")
+    back = ground(cell.hname(), soma, regions, feedback, "feedback")
+    basal, port = forward.sections, [back.segment(place) for place in back.fixed()]
+    full = responses(soma, [segment for section in basal for segment in section], port, FREQUENCIES)
     reduction = reduce(full, membrane.time_constant)
     near, far = 1 + reduction.basal, len(reduction.leak) - 1
     chains = [f"basal_{k}" for k in range(1, near)] + [f"apical_{k}" for k in range(1, far - near + 1)]
@@ -183,8 +190,9 @@ def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[
         },
         "reduction": {
             "places": names[:near],
-            "lengths": [section.L for section in basal],
+            "pieces": [list(piece) for piece in forward.pieces()],
             "shares": [shares.tolist() for shares in np.split(reduction.shares, ends)],
+            "impedance": [steady.tolist() for steady in np.split(full.basal[0].real, ends)],
             "report": {
                 "full_compartments": sum(section.nseg for section in cell.all),
                 "compartments": len(names),

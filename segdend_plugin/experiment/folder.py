@@ -53,6 +53,10 @@ class Summary:
     reduction
         Per kind of reduced cell: compartments of the full and the reduced one, and largest relative errors of the
         responses of soma and tuft up to 100 Hz.
+    calibration
+        Per kind of cable cell: currents (nA) for unit drive of all feed-forward and feedback sites; transfer impedance
+        of feed-forward sites relative to the mean of their cell; gains that were asked for and, measured anew at the
+        last cell, reached.
     """
 
     cell: str | list[dict[str, float]] | None
@@ -71,6 +75,7 @@ class Summary:
     segregation: dict[str, dict[str, float]]
     weights_sha256: str
     reduction: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
+    calibration: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
 
 
 class Folder:

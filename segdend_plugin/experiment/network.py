@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from segdend_plugin.cells import catalogue, templates
 from segdend_plugin.cells.calibration import lumped_conductance
 from segdend_plugin.cells.reduction import TOLERANCE
+from segdend_plugin.cells.sites import Landing
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.experiment.config import LUMPED, Cable, Experiment
+from segdend_plugin.experiment.config import LUMPED, Cable, Experiment, Placement
 from segdend_plugin.hosts import netpyne as host
 from segdend_plugin.types import HocObject
 
@@ -38,6 +40,7 @@ def build(experiment: Experiment, n_input: int, n_output: int) -> Network:
         seed=experiment.seed,
         somatic_gain=experiment.cable.somatic_gain,
         unit=experiment.cable.unit,
+        calibration=experiment.cable.calibration,
         variant=experiment.variant(),
     )
 
@@ -64,6 +67,7 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
     params = specs.NetParams()
     params.popParams["input"] = {"cellModel": host.INPUT, "numCells": n_input}
     params.cellParams[LUMPED] = _three_compartment(experiment, g_apical=experiment.lumped.g_apical)
+    placement = experiment.placement
     params.cellParams["output"] = _three_compartment(experiment, g_apical=0.0)
     made = {LUMPED: LUMPED, "output": "output"}  # label -> cell
     pre: list[str] = ["input"]
@@ -75,11 +79,11 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
             if made.setdefault(label, cell) != cell:
                 raise ConfigError(f"cell {cell!r}: the name {label!r} is taken by {made[label]!r}: rename the file.")
             if label not in params.cellParams:
-                params.cellParams[label] = cell_rule(cell, experiment.cable)
+                params.cellParams[label] = cell_rule(cell, experiment.cable, placement)
             post.append(f"hidden{depth + 1}_{label}")
             params.popParams[post[-1]] = {"cellType": label, "numCells": count}
         params.connParams[f"{depth}->hidden{depth + 1}"] = _rule(
-            experiment, pre, post, "basal", "feedforward", experiment.cable.basal_sites
+            experiment, pre, post, "feedforward", placement.feedforward.landing()
         )
         posts.append(post)
         pre = post
@@ -87,10 +91,10 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
     for depth, post in enumerate(posts):
         source = posts[depth + 1] if layerwise and depth + 1 < len(posts) else ["output"]
         params.connParams[f"{source[0]}->hidden{depth + 1}"] = _rule(
-            experiment, source, post, "tuft", "feedback", experiment.cable.tuft_sites
+            experiment, source, post, "feedback", placement.feedback.landing()
         )
     params.popParams["output"] = {"cellType": "output", "numCells": n_output}
-    params.connParams["->output"] = _rule(experiment, pre, ["output"], "soma", "feedforward", 1)
+    params.connParams["->output"] = _rule(experiment, pre, ["output"], "feedforward", Landing("soma", 1))
     return params
 
 
@@ -107,15 +111,14 @@ def shares(mixture: dict[str, float], size: int) -> dict[str, int]:
     return counts
 
 
-def _rule(
-    experiment: Experiment, pre: list[str], post: list[str], region: str, role: str, sites: int
-) -> dict[str, Any]:
+def _rule(experiment: Experiment, pre: list[str], post: list[str], role: str, landing: Landing) -> dict[str, Any]:
+    params = asdict(landing)
     return {
         "preConds": {"pop": pre},
         "postConds": {"pop": post},
-        "sec": region,
+        "sec": params.pop("region"),
         "delay": experiment.phases.delay,
-        "plast": {"mech": host.MECHANISM, "params": {"role": role, "sites": sites}},
+        "plast": {"mech": host.MECHANISM, "params": {"role": role, **params}},
     }
 
 
@@ -153,7 +156,7 @@ def pyramidal(cell: str, cable: Cable) -> HocObject:
     return templates.pyramidal_passive(catalogue.find(cell), _membrane(cable))
 
 
-def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
+def cell_rule(cell: str, cable: Cable, placement: Placement = Placement()) -> dict[str, Any]:  # noqa: B008  frozen
     """Return the NetPyNE rule of a reconstructed cell; every rank must call this.
 
     Parameters
@@ -162,12 +165,15 @@ def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
         Catalogue name or SWC file.
     cable
         Its membrane, and whether it is reduced.
+    placement
+        Where synapses land, which a reduced cell depends on.
     """
     if not cable.reduced:
         return templates.netpyne_cell_params(pyramidal(cell, cable))
     ranks, rule = mpi.start(), None
     if ranks.is_root:  # and no other: a fit may depend on the processor
-        rule = templates.reduced_cell_params(pyramidal(cell, cable), _membrane(cable), cable.tuft_sites)
+        landings = placement.feedforward.landing(), placement.feedback.landing()
+        rule = templates.reduced_cell_params(pyramidal(cell, cable), _membrane(cable), *landings)
         error = rule["reduction"]["report"]["largest_error"]
         if error > TOLERANCE:
             print(

@@ -44,14 +44,14 @@ def morphology(name_or_file: str) -> dict[str, Any]:
 
     mpi.start()
     from segdend_plugin.cells.electrotonics import segregation
-    from segdend_plugin.cells.sites import most_distal_tips
+    from segdend_plugin.cells.sites import FEEDBACK, most_distal_tips
     from segdend_plugin.experiment import network
     from segdend_plugin.experiment.config import Cable
 
     summary = morphologies.summary(read_swc(catalogue.find(name_or_file)))
     cell = network.pyramidal(name_or_file, Cable())
     soma = cell.soma[0](0.5)
-    tuft = most_distal_tips(list(cell.tuft), soma, Cable().tuft_sites)
+    tuft = most_distal_tips(list(cell.tuft), soma, FEEDBACK.sites)
     summary["regions"] = {region: len(list(getattr(cell, region))) for region in ("basal", "trunk", "oblique", "tuft")}
     summary["compartments"] = sum(section.nseg for section in cell.all)
     summary["segregation"] = segregation(soma, tuft).to_dict()

@@ -1,0 +1,96 @@
+"""What calibration did: currents, how unequal the sites of a cell are, and the gains that it reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from segdend_plugin.cells.electrotonics import transfer_impedance
+from segdend_plugin.engine.mpi import Ranks
+from segdend_plugin.types import Array, Segment
+
+TOLERANCE = 1e-3
+"""Relative error of a gain beyond which calibration has failed."""
+
+
+@dataclass
+class Calibrated:
+    """What was done to the cells of a population on this rank.
+
+    Attributes
+    ----------
+    feedforward, feedback
+        Currents (nA) for unit drive of the sites of all local cells.
+    relative
+        Transfer impedance of each feed-forward site to the soma, relative to the mean of its cell.
+    somatic, local
+        Gains that were measured anew at the last cell of the population, empty on other ranks: of the soma for each
+        slot, and of the mean of the feedback sites.
+    """
+
+    feedforward: list[float] = field(default_factory=list)
+    feedback: list[float] = field(default_factory=list)
+    relative: list[float] = field(default_factory=list)
+    somatic: list[float] = field(default_factory=list)
+    local: list[float] = field(default_factory=list)
+
+    def add_feedforward(self, currents: Array, impedance: Array) -> None:
+        """Take the sites of a cell: their currents (nA), and transfer impedances (MOhm) to the soma."""
+        self.feedforward += currents.tolist()
+        self.relative += (impedance / impedance.mean()).tolist()
+
+    def check_feedforward(self, soma: Segment, places: Sequence[Segment], currents: Array) -> None:
+        """Measure the soma's potential for unit drive of each slot, `currents` (nA per unit), (n_slots, n_places)."""
+        self.somatic = (currents @ transfer_impedance(soma, places)).tolist()
+
+    def check_feedback(self, places: Sequence[Segment], current: float) -> None:
+        """Measure the mean potential of the feedback sites for unit drive, `current` in nA per unit."""
+        self.local = [current * float(np.mean([transfer_impedance(place, places).sum() for place in places]))]
+
+
+def report(ranks: Ranks, kinds: Mapping[str, Sequence[Calibrated]], somatic_gain: float) -> dict[str, dict[str, Any]]:
+    """Return what calibration did to each kind of cell, the same on every rank; all must call this.
+
+    Parameters
+    ----------
+    ranks
+        The MPI job.
+    kinds
+        Populations of each kind of cable cell.
+    somatic_gain
+        What was asked for.
+    """
+    result = {}
+    for kind, mine in kinds.items():
+        parts = [part for own in ranks.allgather(list(mine)) for part in own]
+
+        def spread(name: str, parts: Sequence[Calibrated] = parts) -> dict[str, float]:
+            # in order of size, so that the mean does not depend on the number of ranks
+            values = np.sort([value for part in parts for value in getattr(part, name)])
+            if not len(values):
+                return {}
+            least, middle, most = np.quantile(values, [0.0, 0.5, 1.0])
+            return {"min": float(least), "median": float(middle), "mean": float(values.mean()), "max": float(most)}
+
+        result[kind] = {
+            "feedforward_current_nA": spread("feedforward"),
+            "feedback_current_nA": spread("feedback"),
+            "relative_gain": spread("relative"),
+            "somatic_gain": {"asked": somatic_gain, **spread("somatic")},
+            "feedback_gain": {"asked": 1.0, **spread("local")},
+        }
+    return result
+
+
+def failures(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for every gain that calibration has missed."""
+    return [
+        f"cable: {name} of {kind!r} is {gain['mean']:.4g} where {gain['asked']:.4g} was asked for: "
+        "its membrane may not be at rest, so take the results with care."
+        for kind, cell in found.items()
+        for name, gain in ((name, cell[name]) for name in ("somatic_gain", "feedback_gain"))
+        if "mean" in gain and abs(gain["mean"] / gain["asked"] - 1.0) > TOLERANCE
+    ]
