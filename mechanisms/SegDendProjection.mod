@@ -333,10 +333,10 @@ BREAKPOINT {
 : after delivery of events, before any current is evaluated
 BEFORE BREAKPOINT {
 VERBATIM
-    if (t == 0.) {
-        return;  // the initialisation evaluates currents once before the first step
-    }
     Projection& p = *PROJECTION;
+    if (t == 0. || p.due.empty()) {
+        return;  // initialisation evaluates currents once before the first step, and so may others before that
+    }
     const long now = long(std::floor(t / dt));
     auto step = [&](double time) { return long(std::floor(time / dt + 0.5)); };
     if (p.rates) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,15 +27,15 @@ class Calibrated:
     relative
         Transfer impedance of each feed-forward site to the soma, relative to the mean of its cell.
     somatic, local
-        Gains that were measured anew at the last cell of the population, empty on other ranks: of the soma for each
-        slot, and of the mean of the feedback sites.
+        Measure gains anew at the last cell of the population, nothing on other ranks: of the soma for each slot, and of
+        the mean of the feedback sites.
     """
 
     feedforward: list[float] = field(default_factory=list)
     feedback: list[float] = field(default_factory=list)
     relative: list[float] = field(default_factory=list)
-    somatic: list[float] = field(default_factory=list)
-    local: list[float] = field(default_factory=list)
+    somatic: Callable[[], list[float]] = list
+    local: Callable[[], list[float]] = list
 
     def add_feedforward(self, currents: Array, impedance: Array) -> None:
         """Take the sites of a cell: their currents (nA), and transfer impedances (MOhm) to the soma."""
@@ -43,15 +43,17 @@ class Calibrated:
         self.relative += (impedance / impedance.mean()).tolist()
 
     def check_feedforward(self, soma: Segment, places: Sequence[Segment], currents: Array) -> None:
-        """Measure the soma's potential for unit drive of each slot, `currents` (nA per unit), (n_slots, n_places)."""
-        self.somatic = (currents @ transfer_impedance(soma, places)).tolist()
+        """Take how the last cell is driven: currents (nA per unit) of each slot at each place, (n_slots, n_places)."""
+        self.somatic = lambda: (currents @ transfer_impedance(soma, places)).tolist()
 
     def check_feedback(self, places: Sequence[Segment], current: float) -> None:
-        """Measure the mean potential of the feedback sites for unit drive, `current` in nA per unit."""
-        self.local = [current * float(np.mean([transfer_impedance(place, places).sum() for place in places]))]
+        """Take the feedback sites of the last cell, with their current in nA per unit."""
+        self.local = lambda: [current * float(np.mean([transfer_impedance(place, places).sum() for place in places]))]
 
 
-def report(ranks: Ranks, kinds: Mapping[str, Sequence[Calibrated]], somatic_gain: float) -> dict[str, dict[str, Any]]:
+def report(
+    ranks: Ranks, kinds: Mapping[str, Sequence[Calibrated]], somatic_gain: float, rest: float
+) -> dict[str, dict[str, Any]]:
     """Return what calibration did to each kind of cell, the same on every rank; all must call this.
 
     Parameters
@@ -62,27 +64,31 @@ def report(ranks: Ranks, kinds: Mapping[str, Sequence[Calibrated]], somatic_gain
         Populations of each kind of cable cell.
     somatic_gain
         What was asked for.
+    rest
+        Potential (mV) at which gains are measured.
     """
-    result = {}
-    for kind, mine in kinds.items():
-        parts = [part for own in ranks.allgather(list(mine)) for part in own]
+    from neuron import h
 
-        def spread(name: str, parts: Sequence[Calibrated] = parts) -> dict[str, float]:
-            # in order of size, so that the mean does not depend on the number of ranks
-            values = np.sort([value for part in parts for value in getattr(part, name)])
-            if not len(values):
-                return {}
-            least, middle, most = np.quantile(values, [0.0, 0.5, 1.0])
-            return {"min": float(least), "median": float(middle), "mean": float(values.mean()), "max": float(most)}
-
-        result[kind] = {
-            "feedforward_current_nA": spread("feedforward"),
-            "feedback_current_nA": spread("feedback"),
-            "relative_gain": spread("relative"),
-            "somatic_gain": {"asked": somatic_gain, **spread("somatic")},
-            "feedback_gain": {"asked": 1.0, **spread("local")},
+    h.finitialize(rest)  # impedances evaluate every current, which none may before its first initialisation
+    return {
+        kind: {
+            "feedforward_current_nA": _spread(ranks, [own.feedforward for own in mine]),
+            "feedback_current_nA": _spread(ranks, [own.feedback for own in mine]),
+            "relative_gain": _spread(ranks, [own.relative for own in mine]),
+            "somatic_gain": {"asked": somatic_gain, **_spread(ranks, [own.somatic() for own in mine])},
+            "feedback_gain": {"asked": 1.0, **_spread(ranks, [own.local() for own in mine])},
         }
-    return result
+        for kind, mine in kinds.items()
+    }
+
+
+def _spread(ranks: Ranks, mine: Sequence[Sequence[float]]) -> dict[str, float]:
+    """Return the spread of the values on all ranks, in order of size, so that their number does not matter."""
+    values = np.sort([value for part in ranks.allgather(list(mine)) for own in part for value in own])
+    if not len(values):
+        return {}
+    least, middle, most = np.quantile(values, [0.0, 0.5, 1.0])
+    return {"min": float(least), "median": float(middle), "mean": float(values.mean()), "max": float(most)}
 
 
 def failures(found: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -268,7 +268,7 @@ def _calibration(network: Network) -> dict[str, dict[str, Any]]:
         if population.calibration is not None:
             kinds.setdefault(population.kind, []).append(population.calibrated)
             gain = population.somatic_gain
-    return calibrated.report(network.ranks, kinds, gain)
+    return calibrated.report(network.ranks, kinds, gain, network.output.scale.rest)
 
 
 def _reduction(network: Network) -> dict[str, dict[str, Any]]:
