@@ -79,13 +79,17 @@ class Port:
         Segments of each section where places are drawn, empty where they are fixed.
     impedance
         Steady transfer impedance between the candidates (MOhm), shape (n, n).
+    soma
+        Of each candidate to the soma, shape (n,).
     nexus
-        Of each candidate to the end of the trunk, shape (n,); None in a cell without one.
+        Of each candidate to the end of the trunk, shape (n,), and last that between soma and there; None in a cell
+        without one.
     """
 
     places: tuple[Place, ...]
     counts: tuple[int, ...]
     impedance: Array
+    soma: Array
     nexus: Array | None
 
     def sites(self, ground: Ground, rng: np.random.Generator) -> tuple[list[Place], list[int]]:
@@ -101,10 +105,15 @@ class Port:
         mean_potential = np.mean([np.sum(self.impedance[site][sites]) for site in sites])  # mV per nA in each site
         return float(scale.unit / mean_potential)
 
-    def left(self, sites: Sequence[int], scale: Scale) -> float:
-        """Return how far unit drive moves the mean of the sites beyond the end of the trunk, in units."""
+    def received(self, sites: Sequence[int]) -> float:
+        """Return how much of a steady potential at the end of the trunk the sites beyond it have."""
         assert self.nexus is not None
-        return float(1.0 - self.current(sites, scale) * np.sum(self.nexus[sites]) / scale.unit)
+        return float(np.mean(self.soma[sites]) / self.nexus[-1])
+
+    def left(self, sites: Sequence[int], scale: Scale, share: float) -> float:
+        """Return the mean of the sites less a share of the end of the trunk, for unit drive, in units."""
+        assert self.nexus is not None
+        return float(1.0 - share * self.current(sites, scale) * np.sum(self.nexus[sites]) / scale.unit)
 
 
 @dataclass(frozen=True)
@@ -152,11 +161,11 @@ def calibrate(
     basal = tuple(np.array([next(impedance) for _ in section]) for section in places)
     if back is None:
         return Calibration(basal, None, None)
-    port = _port(back, nexus)
+    port = _port(soma, back, nexus)
     return Calibration(basal, port, segregation(soma, [back.segment(place) for place in port.sites(back, rng)[0]]))
 
 
-def _port(back: Ground, nexus: Segment | None) -> Port:
+def _port(soma: Segment, back: Ground, nexus: Segment | None) -> Port:
     if back.is_fixed:
         candidates, counts = back.fixed(), ()
     else:
@@ -164,4 +173,5 @@ def _port(back: Ground, nexus: Segment | None) -> Port:
         candidates, counts = back.segments(), tuple(section.nseg for section in back.sections)
     segments = [back.segment(place) for place in candidates]
     between = np.array([transfer_impedance(segment, segments) for segment in segments])
-    return Port(tuple(candidates), counts, between, None if nexus is None else transfer_impedance(nexus, segments))
+    to_nexus = None if nexus is None else transfer_impedance(nexus, [*segments, soma])
+    return Port(tuple(candidates), counts, between, transfer_impedance(soma, segments), to_nexus)

@@ -180,7 +180,7 @@ class Population:
         self._leads: list[Probe] = []
         self._tuft_sites = 1
         self._readout = READOUTS["average"]
-        self._left: list[float] = []  # per cell, what unit drive leaves between tuft sites and the end of the trunk
+        self._trunk: list[tuple[float, float]] = []  # per cell, how the end of the trunk counts, and what is left then
         self._forward, self._seed = sites.FEEDFORWARD, 0
         self._back: Landing | None = None
         self._gains: list[Array] = []  # per cell, the relative gain of each slot
@@ -311,7 +311,9 @@ class Population:
                     read += [place] if readout.at_sites else []
                 if readout.at_nexus:
                     read.append(self._nexus(cell, plateau))
-                    self._left.append(port.left(index, self.scale) if readout.at_sites else 1.0)
+                if readout.at_sites and readout.at_nexus:
+                    share = port.received(index) if readout.attenuated else 1.0
+                    self._trunk.append((share, port.left(index, self.scale, share)))
                 self._tuft_sites = len(read)
                 for place in read:
                     probe = h.SegDendProbe(place)
@@ -380,7 +382,8 @@ class Population:
         """Return what the probes of each cell have seen: the mean of its sites, less the end of the trunk if read."""
         seen = sums.reshape(len(self.cells), self._tuft_sites)
         if self._readout.at_sites and self._readout.at_nexus:
-            difference: Array = (seen[:, :-1].mean(axis=1) - seen[:, -1]) / np.array(self._left)
+            share, left = np.array(self._trunk).T
+            difference: Array = (seen[:, :-1].mean(axis=1) - share * seen[:, -1]) / left
             return difference
         mean: Array = seen.mean(axis=1)
         return mean
@@ -393,20 +396,18 @@ class Population:
 
     def _nexus(self, cell: CellHandle, plateau: str) -> Segment:
         """Return where the trunk ends, if this readout makes sense there."""
-        from neuron import h
-
         place = sites.nexus(cell.regions)
         if place is None or self.stand_in is not None:
             raise ConfigError(
                 f"rule.plateau={plateau!r}: the cell {self.kind!r} has no trunk that ends in a tuft: take 'average', or"
                 " another cell (not a reduced one)."
             )
-        if plateau == "axial" and (self._back is None or self._back.region not in ("tips", "tuft")):
+        if plateau != "calcium" and (self._back is None or self._back.region not in ("tips", "tuft")):
             raise ConfigError(
-                "rule.plateau='axial' reads the current that leaves the tuft: let feedback land there "
+                f"rule.plateau={plateau!r} compares the tuft with the trunk: let feedback land in the tuft "
                 "(placement.feedback.region: tips or tuft)."
             )
-        if plateau == "calcium" and not h.ismembrane("ca_ion", sec=place.sec):
+        if plateau == "calcium" and not _has_calcium(place.sec):
             raise ConfigError(
                 f"rule.plateau='calcium': the cell {self.kind!r} has no calcium channels where its trunk ends: take "
                 "active cells, or another plateau."
@@ -438,3 +439,9 @@ class Population:
             mixture = h.SegDendMixture(place)
             projection.mix(mixture, post, gains)
             self._mechanisms += [mixture, gains]
+
+
+def _has_calcium(section: Section) -> bool:
+    from neuron import h
+
+    return bool(h.ismembrane("ca_ion", sec=section))

@@ -107,7 +107,8 @@ class Rule(_Part):
     plateau: Kind = Field(
         "average",
         description="average: sigmoid of the mean apical potential; bursts with that mean (eqs 36-37); axial: sigmoid "
-        "of the current that leaves the tuft; nmda: opening of its NMDA channels; calcium: plateau at its nexus",
+        "of the current that leaves the tuft; local: of what the tuft makes itself; nmda: opening of its NMDA "
+        "channels; calcium: plateau at its nexus",
     )
     plateau_gain: float = Field(1.0, gt=0, description="factor of that sigmoid's argument")
     plateau_jitter: float = Field(

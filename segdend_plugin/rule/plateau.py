@@ -1,7 +1,7 @@
 """From windowed averages of an apical dendrite to its plateau: what a hidden cell learns from.
 
 Every kind of plateau is a :class:`Readout`: what probes of the cell sum over the window of a phase, and where; the
-engine divides by the steps of the window (and, for ``"axial"``, takes the difference), and :func:`plateau` makes
+engine divides by the steps of the window (and takes the difference, where there is one), and :func:`plateau` makes
 alpha, between 0 and 1, of that average.
 
 ``average``
@@ -12,8 +12,12 @@ alpha, between 0 and 1, of that average.
 ``axial``
     alpha = sigma(g (V - V_trunk)/d), V_trunk the potential where the trunk ends, d what unit drive makes of the
     difference. By Ohm's law the difference is proportional to the axial current that leaves the tuft, which a tuft can
-    know by itself; what the soma sends up moves both potentials and drops out (Rall 1962, Ann N Y Acad Sci 96:1071:
-    axial current is the gradient of the potential; its use as a plateau is this project's).
+    know by itself (Rall 1962, Ann N Y Acad Sci 96:1071: axial current is the gradient of the potential; its use as a
+    plateau is this project's). The soma invades it with the opposite sign: its depolarisation flows into the tuft.
+``local``
+    alpha = sigma(g (V - rho V_trunk)/d), rho what the tuft has of a steady potential of the trunk's end, so that all
+    that comes up the trunk drops out at steady state, whatever the cell's shape; what is left is what synapses in the
+    tuft make there by themselves (this project's).
 ``nmda``
     alpha = mean of B(v), B(v) = 1/(1 + [Mg]/3.57 exp(-0.062 v)), v in mV, [Mg] = 1 mM: the fraction of the NMDA
     channels at the feedback sites that magnesium does not block. Jahr & Stevens (1990) J Neurosci 10:3178, eq 4a.
@@ -37,7 +41,7 @@ from scipy.special import expit
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, Integers
 
-Kind = Literal["average", "bursts", "axial", "nmda", "calcium"]
+Kind = Literal["average", "bursts", "axial", "local", "nmda", "calcium"]
 
 LATEST = 5
 """Most milliseconds by which a jittered plateau precedes the end of its phase."""
@@ -62,11 +66,14 @@ class Readout:
     at_sites, at_nexus
         Where they are: at the feedback sites, whose mean counts, and where the trunk ends. With both, the difference
         counts, in units of what unit drive makes of it.
+    attenuated
+        Whether the potential where the trunk ends counts as much as the tuft has of it at steady state.
     """
 
     quantity: Quantity = Quantity.POTENTIAL
     at_sites: bool = True
     at_nexus: bool = False
+    attenuated: bool = False
 
     @property
     def is_fraction(self) -> bool:
@@ -78,6 +85,7 @@ READOUTS: dict[Kind, Readout] = {
     "average": Readout(),
     "bursts": Readout(),
     "axial": Readout(at_nexus=True),
+    "local": Readout(at_nexus=True, attenuated=True),
     "nmda": Readout(Quantity.NMDA),
     "calcium": Readout(Quantity.CALCIUM, at_sites=False, at_nexus=True),
 }

@@ -75,7 +75,8 @@ class Variant:
     plateau
         What an apical dendrite reports of a phase (:mod:`~segdend_plugin.rule.plateau`): the sigmoid of its
         ``"average"`` potential (eqs 5, 21), ``"bursts"`` with that mean, the ``"axial"`` current that leaves it, the
-        opening of its ``"nmda"`` channels, or the ``"calcium"`` plateau where the trunk ends.
+        ``"local"`` part of its potential, the opening of its ``"nmda"`` channels, or the ``"calcium"`` plateau where
+        the trunk ends.
     plateau_gain
         Factor of the argument of the sigmoid.
     plateau_jitter
