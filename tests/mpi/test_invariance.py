@@ -92,15 +92,7 @@ def test_one_to_four_ranks(network, mpiexec, tmp_path):
     for n in (2, 3, 4) if network in TO_FOUR else (2, 3):
         shared = train([*mpiexec, "-n", str(n)], tmp_path / str(n), NETWORKS[network])
         assert shared["ranks"] == n
-        for key in (
-            "weights_sha256",
-            "test_error",
-            "layers",
-            "compartments",
-            "segregation",
-            "reduction",
-            "calibration",
-        ):
+        for key in COMPARED:
             assert shared[key] == alone[key], key
     assert alone["ranks"] == 1
 
