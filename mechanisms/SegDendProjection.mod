@@ -34,7 +34,8 @@ Model
     The average of every presynaptic cell's filtered train s (always with kappa) over
     the two windows is kept in closed form: a spike adds the mean of kappa over those
     steps of the window that it reaches. learn() adds the outer product of these
-    forward averages with a postsynaptic vector to the weights.
+    forward averages with a postsynaptic vector to the weights; scale_learning() takes a
+    factor for every place of every postsynaptic cell, by which these changes differ.
 
 Memory is the caller's: bind() takes Vectors of fixed size
     weights (n_pre*n_post, postsynaptic cell fastest), bias (n_post), slot (n_pre),
@@ -88,6 +89,7 @@ struct Projection {
     int n_pre{}, n_post{}, n_slots{};
     double *weights{}, *bias{}, *slot{}, *out{}, *forward_trace{}, *target_trace{};
     double* rates{};                          // of the presynaptic cells, where these are sent instead of spikes
+    double* place_gain{};                     // factors of learning, per slot and postsynaptic cell, or none
     double delay{};                           // of these rates, 0 for those of inputs, which are constant
     std::vector<double> come, sent;           // the rates that have arrived, and those that `out` was made of
     std::vector<double> way;                  // rates on their way: a row for each step of delay beyond the first
@@ -331,10 +333,10 @@ BREAKPOINT {
 : after delivery of events, before any current is evaluated
 BEFORE BREAKPOINT {
 VERBATIM
-    if (t == 0.) {
-        return;  // the initialisation evaluates currents once before the first step
-    }
     Projection& p = *PROJECTION;
+    if (t == 0. || p.due.empty()) {
+        return;  // initialisation evaluates currents once before the first step, and so may others before that
+    }
     const long now = long(std::floor(t / dt));
     auto step = [&](double time) { return long(std::floor(time / dt + 0.5)); };
     if (p.rates) {
@@ -429,6 +431,13 @@ VERBATIM
 ENDVERBATIM
 }
 
+: scale_learning(gain): from now on, changes are multiplied by gain[slot, post], a Vector of n_slots*n_post
+PROCEDURE scale_learning() {
+VERBATIM
+    PROJECTION->place_gain = vector_vec(vector_arg(1));
+ENDVERBATIM
+}
+
 : learn(post): weights[pre, post] += forward_trace[pre] * post[post]
 PROCEDURE learn() {
 VERBATIM
@@ -438,6 +447,13 @@ VERBATIM
         const double trace = p.forward_trace[pre];
         if (trace != 0.) {
             double* __restrict weight = p.weights + size_t(pre) * p.n_post;
+            if (p.place_gain) {
+                const double* __restrict gain = p.place_gain + size_t(p.slot[pre]) * p.n_post;
+                for (int i = 0; i < p.n_post; ++i) {
+                    weight[i] += trace * (post[i] * gain[i]);
+                }
+                continue;
+            }
             for (int i = 0; i < p.n_post; ++i) {
                 weight[i] += trace * post[i];
             }

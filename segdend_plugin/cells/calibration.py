@@ -1,8 +1,8 @@
 """The only place where mV, nA and MOhm become the dimensionless potentials of the rule.
 
-A drive of 1 on any basal site moves the soma by `somatic_gain` units, and a drive of 1 on the tuft moves
-the mean potential of its sites by one unit, at steady state and in every cell, whatever its shape. One unit
-is `unit` mV above rest. Synapse and membrane belong together: an exponential current of 3 ms on a membrane
+A drive of 1 on any basal site (or, per cell, on an average one) moves the soma by `somatic_gain` units, and a drive of
+1 on the tuft moves the mean potential of its sites by one unit, at steady state and in every cell, whatever its shape.
+One unit is `unit` mV above rest. Synapse and membrane belong together: an exponential current of 3 ms on a membrane
 of 10 ms gives the paper's kernel kappa (eqs 11-12).
 """
 
@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from segdend_plugin.cells.electrotonics import Segregation, segregation, transfer_impedance
-from segdend_plugin.cells.sites import segment_at
-from segdend_plugin.types import Array, Section, Segment
+from segdend_plugin.cells.sites import Ground, Place, segment_at
+from segdend_plugin.types import Array, Segment
+
+Equalised = Literal["per_site", "per_cell"]
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,14 @@ class Scale:
         Potential that the rule calls 0 (mV).
     unit
         Millivolts that the rule calls 1.
+    calibration
+        Whether unit drive moves the soma equally from every site (``"per_site"``), or only on average over the sites
+        of a cell, all of which then have the same current (``"per_cell"``).
     """
 
     rest: float = -70.0
     unit: float = 1.0
+    calibration: Equalised = "per_site"
 
 
 PER_MICROSIEMENS = 10.0  # 1/ms for 1 uS on the 100 pF soma of the three-compartment cell
@@ -42,32 +49,99 @@ def lumped_conductance(rate: float) -> float:
     return rate / PER_MICROSIEMENS
 
 
+def basal_currents(impedance: Array, somatic_gain: float, scale: Scale) -> Array:
+    """Return the current (nA) for unit drive of each feed-forward site of one cell.
+
+    Parameters
+    ----------
+    impedance
+        Steady transfer impedance of each site to the soma (MOhm), shape (n,).
+    somatic_gain
+        Wanted steady somatic potential for unit basal drive, k_b of the rule.
+    scale
+        Meaning of one unit, and whether every site or the mean of them has this gain.
+    """
+    if scale.calibration == "per_cell":
+        impedance = np.full(len(impedance), impedance.mean())
+    currents: Array = somatic_gain * scale.unit / impedance
+    return currents
+
+
+@dataclass(frozen=True)
+class Port:
+    """Where feedback may land in one kind of cell.
+
+    Attributes
+    ----------
+    places
+        Candidates, by section of the region: those of all cells, or the segments that places are drawn from.
+    counts
+        Segments of each section where places are drawn, empty where they are fixed.
+    impedance
+        Steady transfer impedance between the candidates (MOhm), shape (n, n).
+    soma
+        Of each candidate to the soma, shape (n,).
+    nexus
+        Of each candidate to the end of the trunk, shape (n,), and last that between soma and there; None in a cell
+        without one.
+    """
+
+    places: tuple[Place, ...]
+    counts: tuple[int, ...]
+    impedance: Array
+    soma: Array
+    nexus: Array | None
+
+    def sites(self, ground: Ground, rng: np.random.Generator) -> tuple[list[Place], list[int]]:
+        """Return the places of one cell, and which candidates they are."""
+        if not self.counts:
+            return list(self.places), list(range(len(self.places)))
+        drawn = ground.places(rng)
+        starts = np.cumsum([0, *self.counts])
+        return drawn, [int(starts[k]) + segment_at(x, self.counts[k]) for k, x in drawn]
+
+    def current(self, sites: Sequence[int], scale: Scale) -> float:
+        """Return the current (nA) of every site: together they move the mean of their potentials by one unit."""
+        mean_potential = np.mean([np.sum(self.impedance[site][sites]) for site in sites])  # mV per nA in each site
+        return float(scale.unit / mean_potential)
+
+    def received(self, sites: Sequence[int]) -> float:
+        """Return how much of a steady potential at the end of the trunk the sites beyond it have."""
+        assert self.nexus is not None
+        return float(np.mean(self.soma[sites]) / self.nexus[-1])
+
+    def left(self, sites: Sequence[int], scale: Scale, share: float) -> float:
+        """Return the mean of the sites less a share of the end of the trunk, for unit drive, in units."""
+        assert self.nexus is not None
+        return float(1.0 - share * self.current(sites, scale) * np.sum(self.nexus[sites]) / scale.unit)
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """Currents for unit drive in one kind of cell.
+    """Impedances of one kind of cell.
 
     Attributes
     ----------
     basal
-        Per basal section, the current (nA) of a site in each of its segments.
-    tuft
-        Current (nA) of every tuft site.
+        Per section that feed-forward synapses may land on, the transfer impedance (MOhm) of each segment to the soma.
+    port
+        Where feedback may land, None without feedback.
     segregation
-        How far the tuft sites are apart from soma and basal dendrites.
+        How far the feedback sites of the first cell are apart from soma and feed-forward dendrites.
     """
 
     basal: tuple[Array, ...]
-    tuft: float
+    port: Port | None
     segregation: Segregation | None
 
-    def site_current(self, section: int, x: float) -> float:
-        """Return the current (nA) for unit drive at position `x` of basal section number `section`."""
-        segments = self.basal[section]
-        return float(segments[segment_at(x, len(segments))])
+    def site_impedance(self, place: Place) -> float:
+        """Return the transfer impedance (MOhm) of a feed-forward place to the soma."""
+        segments = self.basal[place[0]]
+        return float(segments[segment_at(place[1], len(segments))])
 
 
 def calibrate(
-    soma: Segment, basal: Sequence[Section], tuft: Sequence[Segment], somatic_gain: float, scale: Scale
+    soma: Segment, forward: Ground, back: Ground | None, nexus: Segment | None, rng: np.random.Generator
 ) -> Calibration:
     """Measure a cell.
 
@@ -75,21 +149,30 @@ def calibrate(
     ----------
     soma
         The segment that spikes.
-    basal
-        Sections that feed-forward synapses may land on.
-    tuft
-        Segments that feedback lands on; empty where there is none.
-    somatic_gain
-        Wanted steady somatic potential for unit basal drive, k_b of the rule.
-    scale
-        Meaning of one unit.
+    forward, back
+        Sections that feed-forward and feedback synapses may land on; no feedback: None.
+    nexus
+        The end of the trunk, where there is one.
+    rng
+        Draws the feedback sites of this cell.
     """
-    places = [list(section) for section in basal]
+    places = [list(section) for section in forward.sections]
     impedance = iter(transfer_impedance(soma, [place for section in places for place in section]))
-    currents = tuple(np.array([somatic_gain * scale.unit / next(impedance) for _ in section]) for section in places)
-    if not tuft:
-        return Calibration(currents, 0.0, None)
-    # all sites get the same current; together they move the mean of their potentials by one unit
-    mean_potential = np.mean([np.sum(transfer_impedance(site, tuft)) for site in tuft])  # mV per nA in each site
-    found = segregation(soma, tuft, [place for section in places for place in section])
-    return Calibration(currents, float(scale.unit / mean_potential), found)
+    basal = tuple(np.array([next(impedance) for _ in section]) for section in places)
+    if back is None:
+        return Calibration(basal, None, None)
+    port = _port(soma, back, nexus)
+    tuft = [back.segment(place) for place in port.sites(back, rng)[0]]
+    return Calibration(basal, port, segregation(soma, tuft, [place for section in places for place in section]))
+
+
+def _port(soma: Segment, back: Ground, nexus: Segment | None) -> Port:
+    if back.is_fixed:
+        candidates, counts = back.fixed(), ()
+    else:
+        back.pieces()  # raises where there are none
+        candidates, counts = back.segments(), tuple(section.nseg for section in back.sections)
+    segments = [back.segment(place) for place in candidates]
+    between = np.array([transfer_impedance(segment, segments) for segment in segments])
+    to_nexus = None if nexus is None else transfer_impedance(nexus, [*segments, soma])
+    return Port(tuple(candidates), counts, between, transfer_impedance(soma, segments), to_nexus)

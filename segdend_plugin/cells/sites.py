@@ -4,12 +4,209 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from segdend_plugin.errors import MorphologyError
+from segdend_plugin.errors import ConfigError, MorphologyError
 from segdend_plugin.types import Array, Section, Segment
+
+Region = Literal["tips", "tuft", "nexus", "trunk", "oblique", "apical", "basal", "soma"]
+Weighting = Literal["length", "area"]
+Inputs = Literal["one", "all"]
+Place: TypeAlias = tuple[int, float]
+"""Index of a section of the region and position along it, 0 to 1."""
+Piece: TypeAlias = tuple[int, float, float, float]
+"""Index of a section, where the piece begins and ends along it, and its weight in random draws."""
+
+FIXED = ("tips", "nexus", "soma")
+"""Regions whose places are not drawn."""
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Where one kind of synapses lands.
+
+    Attributes
+    ----------
+    region
+        A list of sections of the cell, from which places are drawn; or ``"tips"``, the ends of the tuft branches that
+        are farthest from the soma, ``"nexus"``, the end of the trunk where the tuft begins, and ``"soma"``.
+    sites
+        Places per cell; a tuft with fewer tips gives all it has, nexus and soma are one place.
+    weighting
+        Whether places are drawn in proportion to dendritic length or to membrane area.
+    nearest, farthest
+        Path distances from the soma (um) between which a segment's middle must lie.
+    per_input
+        Whether a presynaptic cell lands on ``"one"`` of the places, or on ``"all"``, its weight shared equally.
+    """
+
+    region: str = "basal"
+    sites: int = 8
+    weighting: Weighting = "length"
+    nearest: float = 0.0
+    farthest: float | None = None
+    per_input: Inputs = "one"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sites, int) or self.sites < 1:
+            raise ConfigError(f"sites={self.sites!r}: give 1 or more.")
+        for field, allowed in (("weighting", ("length", "area")), ("per_input", ("one", "all"))):
+            if getattr(self, field) not in allowed:
+                raise ConfigError(f"{field}={getattr(self, field)!r}: give {' or '.join(map(repr, allowed))}.")
+        if self.nearest < 0 or (self.farthest is not None and self.farthest <= self.nearest):
+            raise ConfigError(f"nearest={self.nearest}, farthest={self.farthest}: give 0 um or more, the larger last.")
+
+    @property
+    def slots(self) -> int:
+        """How many places a projection tells apart."""
+        return 1 if self.per_input == "all" else self.sites
+
+    @property
+    def has_range(self) -> bool:
+        """Whether only some distances from the soma are allowed."""
+        return self.nearest > 0 or self.farthest is not None
+
+    def reaches(self, distance: float) -> bool:
+        """Whether a path distance from the soma (um) is allowed."""
+        return self.nearest <= distance and (self.farthest is None or distance <= self.farthest)
+
+
+FEEDFORWARD, FEEDBACK = Landing(), Landing("tips", 4)
+"""The defaults."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The sections of one cell that synapses may land on, in an order that is the same in every cell of a kind.
+
+    Attributes
+    ----------
+    sections
+        Those of the region.
+    soma
+        Where distance is measured from.
+    landing
+        What is wanted of them.
+    what
+        How messages speak of cell and region.
+    """
+
+    sections: Sequence[Section]
+    soma: Segment
+    landing: Landing
+    what: str
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether places follow from the shape alone."""
+        return self.landing.region in FIXED
+
+    def segment(self, place: Place) -> Segment:
+        """Return the segment that a place lies in."""
+        k, x = place
+        return self.sections[k](x)
+
+    def segments(self) -> list[Place]:
+        """Return the middle of every segment, section by section."""
+        return [(k, segment.x) for k, section in enumerate(self.sections) for segment in section]
+
+    def pieces(self) -> list[Piece]:
+        """Return what places are drawn from: whole sections, or the segments that the range leaves."""
+        landing = self.landing
+        if landing.weighting == "length" and not landing.has_range:
+            return [(k, 0.0, 1.0, section.L) for k, section in enumerate(self.sections)]
+        found = []
+        for k, section in enumerate(self.sections):
+            half = 0.5 / section.nseg
+            for segment in section:
+                if landing.reaches(self._distance(segment)):
+                    weight = segment.area() if landing.weighting == "area" else section.L / section.nseg
+                    found.append((k, segment.x - half, segment.x + half, float(weight)))
+        return self._some(found)
+
+    def fixed(self) -> list[Place]:
+        """Return the places of a region whose places are not drawn."""
+        landing, index = self.landing, {section.name(): k for k, section in enumerate(self.sections)}
+        if landing.region == "soma":
+            found = [self.soma]
+        elif landing.region == "nexus":
+            found = [section(1.0 - 0.5 / section.nseg) for section in self.sections]
+        else:
+            found = most_distal_tips(self.sections, self.soma, len(self.sections))
+        allowed = [(index[s.sec.name()], s.x) for s in found if landing.reaches(self._distance(s))]
+        return self._some(allowed)[: landing.sites]
+
+    def places(self, rng: np.random.Generator) -> list[Place]:
+        """Return `sites` places of this cell, those that are not drawn in turns."""
+        if not self.is_fixed:
+            return draw(self.pieces(), self.landing.sites, rng)
+        fixed = self.fixed()
+        return [fixed[k % len(fixed)] for k in range(self.landing.sites)]
+
+    def _distance(self, segment: Segment) -> float:
+        from neuron import h
+
+        return float(h.distance(self.soma, segment))
+
+    def _some(self, found: list[Any]) -> list[Any]:
+        if found:
+            return found
+        distances = [self._distance(self.segment(place)) for place in self.segments()]
+        wanted = f"{self.landing.nearest:g} um" + (f" to {self.landing.farthest:g} um" if self.landing.farthest else "")
+        raise MorphologyError(
+            f"{self.what} has nothing {wanted} from the soma, it spans {min(distances):.0f} to {max(distances):.0f} um:"
+            " change nearest or farthest."
+        )
+
+
+def ground(kind: str, soma: Segment, regions: Mapping[str, Sequence[Section]], landing: Landing, role: str) -> Ground:
+    """Return the sections of a cell that a landing speaks of.
+
+    Parameters
+    ----------
+    kind
+        What messages call the cell.
+    soma
+        The segment that spikes.
+    regions
+        Sections of the cell by region.
+    landing
+        What is wanted.
+    role
+        ``"feedforward"`` or ``"feedback"``.
+
+    Raises
+    ------
+    MorphologyError
+        If the cell has no such region.
+    """
+    region = landing.region
+    if region == "soma":
+        sections = [soma.sec]
+    elif region == "nexus":
+        sections = _nexus(regions)
+    else:
+        sections = list(regions.get("tuft" if region == "tips" else region, ()))
+    if not sections:
+        has = [name for name in get_args(Region) if regions.get(name)]
+        raise MorphologyError(
+            f"placement.{role}.region={region!r}: the cell {kind!r} has none, it has {', '.join(has) or 'only a soma'}:"
+            " choose another region or cell."
+        )
+    return Ground(sections, soma, landing, f"placement.{role}: the region {region!r} of the cell {kind!r}")
+
+
+def nexus(regions: Mapping[str, Sequence[Section]]) -> Segment | None:
+    """Return the last segment of the trunk, where the tuft begins; None in a cell without a trunk or a tuft."""
+    return next((section(1.0 - 0.5 / section.nseg) for section in _nexus(regions)), None)
+
+
+def _nexus(regions: Mapping[str, Sequence[Section]]) -> list[Section]:
+    tuft = {section.name() for section in regions.get("tuft", ())}
+    ends = [s for s in regions.get("trunk", ()) if any(child.name() in tuft for child in s.children())]
+    return ends[:1]
 
 
 @dataclass(frozen=True)
@@ -18,23 +215,34 @@ class StandIn:
 
     Attributes
     ----------
-    lengths
-        Of the full cell's basal sections (um).
+    pieces
+        Of the full cell's dendrites, from which places are drawn.
     shares
-        For each of these sections, how each of its segments divides among the places, shape (n_segments, n_places);
+        For each of its basal sections, how each segment divides among the places, shape (n_segments, n_places);
         rows add up to 1.
+    impedance
+        For each of these sections, the steady transfer impedance (MOhm) of each segment to the soma.
     report
         What people want to know of the reduction: numbers of compartments, and errors.
     """
 
-    lengths: Sequence[float]
+    pieces: Sequence[Piece]
     shares: Sequence[Array]
+    impedance: Sequence[Array]
     report: Mapping[str, Any]
 
-    def spread(self, count: int, rng: np.random.Generator) -> Array:
-        """Return the shares of places drawn as :func:`spread_by_length` draws them, shape (count, n_places)."""
-        drawn = spread_by_length(self.lengths, count, rng)
-        return np.array([self.shares[k][segment_at(x, len(self.shares[k]))] for k, x in drawn])
+    def spread(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Draw places as :func:`draw` does for the full cell.
+
+        Returns
+        -------
+        shares : Array
+            Of each, shape (count, n_places).
+        impedance : Array
+            To the soma of the full cell (MOhm), shape (count,).
+        """
+        drawn = [(k, segment_at(x, len(self.shares[k]))) for k, x in draw(self.pieces, count, rng)]
+        return np.array([self.shares[k][j] for k, j in drawn]), np.array([self.impedance[k][j] for k, j in drawn])
 
 
 def segment_at(x: float, count: int) -> int:
@@ -42,29 +250,26 @@ def segment_at(x: float, count: int) -> int:
     return min(int(x * count), count - 1)
 
 
-def spread_by_length(lengths: Sequence[float], count: int, rng: np.random.Generator) -> list[tuple[int, float]]:
-    """Return `count` places, drawn with probability proportional to dendritic length.
+def draw(pieces: Sequence[Piece], count: int, rng: np.random.Generator) -> list[Place]:
+    """Return `count` places, drawn with probability proportional to the weights of the pieces.
 
     Parameters
     ----------
-    lengths
-        Of the sections of the region (um), in an order that is the same in every cell of a kind.
+    pieces
+        In an order that is the same in every cell of a kind.
     count
         How many places.
     rng
         Stream of this cell.
-
-    Returns
-    -------
-    list of (int, float)
-        Index of the section and position along it, 0 to 1.
     """
-    if not lengths:
-        raise MorphologyError("The cell has no basal dendrite to put synapses on: give it sections of SWC type 3.")
-    ends = np.cumsum(lengths)
-    places = rng.uniform(0.0, ends[-1], count)
-    chosen = np.searchsorted(ends, places, side="right")
-    return [(int(k), float(1.0 - (ends[k] - place) / lengths[k])) for k, place in zip(chosen, places, strict=True)]
+    ends = np.cumsum([weight for *_, weight in pieces])
+    drawn = rng.uniform(0.0, ends[-1], count)
+    places = []
+    for chosen, place in zip(np.searchsorted(ends, drawn, side="right"), drawn, strict=True):
+        k, start, end, weight = pieces[int(chosen)]
+        along = float(1.0 - (ends[chosen] - place) / weight)
+        places.append((k, start + along * (end - start)))
+    return places
 
 
 def most_distal_tips(sections: Sequence[Section], soma: Segment, count: int) -> list[Segment]:

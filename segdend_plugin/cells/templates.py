@@ -16,7 +16,7 @@ import numpy as np
 from segdend_plugin.cells.electrotonics import responses, segregation
 from segdend_plugin.cells.morphology import apical_regions
 from segdend_plugin.cells.reduction import FREQUENCIES, Reduction, reduce
-from segdend_plugin.cells.sites import most_distal_tips
+from segdend_plugin.cells.sites import FEEDBACK, FEEDFORWARD, Landing, ground
 from segdend_plugin.cells.swc import read_swc
 from segdend_plugin.errors import MechanismError, MorphologyError
 from segdend_plugin.resources import folder
@@ -147,7 +147,9 @@ def netpyne_cell_params(cell: Any) -> dict[str, Any]:
     }
 
 
-def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[str, Any]:
+def reduced_cell_params(
+    cell: Any, membrane: Membrane, feedforward: Landing = FEEDFORWARD, feedback: Landing = FEEDBACK
+) -> dict[str, Any]:
     """Describe a few compartments that answer like a SegDendPyramidalPassive as a cell rule of NetPyNE.
 
     Parameters
@@ -156,8 +158,10 @@ def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[
         The full cell, left as it is.
     membrane : Membrane
         The one it was made with.
-    tuft_sites : int
-        Tuft tips of the full cell that feedback would land on; the section `tuft` stands for all of them.
+    feedforward : Landing
+        Where on the basal dendrites of the full cell its synapses would land.
+    feedback : Landing
+        Where feedback would land, at places that are not drawn; the section `tuft` stands for all of them.
 
     Returns
     -------
@@ -165,15 +169,18 @@ def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[
         ``secs`` and ``secLists`` as of :func:`netpyne_cell_params`, each compartment a section whose near end sits on
         the middle of its parent; and ``reduction``, which says what it stands for. Plain numbers and strings.
 
-        ``places``: names of the sections that basal synapses act on. ``lengths``: of the full cell's basal sections
-        (um). ``shares``: for each of these and each of its segments, the share of each place. ``report``: compartments
-        of the full cell and of this one, the `segdend_plugin.cells.reduction.Errors` with the largest of them, and the
+        ``places``: names of the sections that basal synapses act on. ``pieces``: of the full cell's basal sections,
+        from which its places are drawn. For each of these sections and each of its segments, ``shares``: the share of
+        each place, and ``impedance``: to the soma of the full cell (MOhm). ``report``: compartments of the full cell
+        and of this one, the `segdend_plugin.cells.reduction.Errors` with the largest of them, and the
         `segdend_plugin.cells.electrotonics.Segregation` of the full cell.
     """
-    soma, basal = cell.soma[0](0.5), list(cell.basal)
-    tips = most_distal_tips(list(cell.tuft), soma, tuft_sites)
+    soma, regions = cell.soma[0](0.5), {region: list(getattr(cell, region)) for region in REGION_LISTS}
+    forward = ground(cell.hname(), soma, regions, feedforward, "feedforward")
+    back = ground(cell.hname(), soma, regions, feedback, "feedback")
+    basal, port = forward.sections, [back.segment(place) for place in back.fixed()]
     places = [segment for section in basal for segment in section]
-    full = responses(soma, places, tips, FREQUENCIES)
+    full = responses(soma, places, port, FREQUENCIES)
     reduction = reduce(full, membrane.time_constant)
     near, far = 1 + reduction.basal, len(reduction.leak) - 1
     chains = [f"basal_{k}" for k in range(1, near)] + [f"apical_{k}" for k in range(1, far - near + 1)]
@@ -192,14 +199,15 @@ def reduced_cell_params(cell: Any, membrane: Membrane, tuft_sites: int) -> dict[
         },
         "reduction": {
             "places": names[:near],
-            "lengths": [section.L for section in basal],
+            "pieces": [list(piece) for piece in forward.pieces()],
             "shares": [shares.tolist() for shares in np.split(reduction.shares, ends)],
+            "impedance": [steady.tolist() for steady in np.split(full.basal[0].real, ends)],
             "report": {
                 "full_compartments": sum(section.nseg for section in cell.all),
                 "compartments": len(names),
                 "largest_error": reduction.errors.largest,
                 "errors": asdict(reduction.errors),
-                "segregation": segregation(soma, tips, places).to_dict(),
+                "segregation": segregation(soma, port, places).to_dict(),
             },
         },
     }

@@ -16,7 +16,7 @@ from segdend_plugin.errors import DataError
 from segdend_plugin.rule import backprop
 from segdend_plugin.rule.feedback import FeedbackWeights, feedback_change
 from segdend_plugin.rule.phases import Schedule
-from segdend_plugin.rule.plateau import burst_difference, plateau_difference, plateau_leads
+from segdend_plugin.rule.plateau import burst_difference, plateau, plateau_difference, plateau_leads
 from segdend_plugin.rule.random import Purpose
 from segdend_plugin.rule.targets import (
     hidden_delta,
@@ -215,17 +215,21 @@ class Network:
             for population in layer.populations:
                 population.set_leads(leads[:, layer.columns(population)])
 
+    def _plateau(self, apical: Array) -> Array:
+        return plateau(apical, self.variant.plateau, self.variant.plateau_gain)
+
     def _difference(self, population: Population, seen: Averages, example: int) -> Array:
-        if self.variant.plateau == "average":
-            return plateau_difference(seen.forward_apical, seen.target_apical)
-        return burst_difference(seen.forward_apical, seen.target_apical, self.seed, example, population.local_gids)
+        forward, target = self._plateau(seen.forward_apical), self._plateau(seen.target_apical)
+        if self.variant.plateau == "bursts":
+            return burst_difference(forward, target, self.seed, example, population.local_gids)
+        return plateau_difference(forward, target)
 
     def _learn_feedback(self, averages: dict[str, Averages]) -> None:
         rate = self.variant.feedback.learning_rate
         for population in self._hidden_populations() if rate else []:
             if population.feedback is not None:
                 seen = averages[population.name]
-                change = feedback_change(seen.forward_potential, seen.forward_apical, rate)
+                change = feedback_change(seen.forward_potential, self._plateau(seen.forward_apical), rate)
                 population.feedback.learn(change, biases=False)
 
     def _backprop(self, averages: dict[str, Averages], output: Array) -> tuple[list[Array], list[Array]]:
@@ -250,11 +254,10 @@ class Network:
         return result
 
     def _whole_forward(self) -> list[Array]:
-        """Return the weights out of every hidden layer, shape (n_hidden, n_next)."""
+        """Return the weights out of every hidden layer as somas feel them, shape (n_hidden, n_next)."""
         result = []
         for layer in self.layers[1:]:
-            inbound = {p.name: p.inbound.weights if p.inbound is not None else np.empty(0) for p in layer.populations}
-            result.append(layer.whole(self.ranks, inbound))
+            result.append(layer.whole(self.ranks, {p.name: p.effective_weights() for p in layer.populations}))
         return result
 
     def _observe(

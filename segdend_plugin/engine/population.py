@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from segdend_plugin.cells.calibration import Calibration, Scale, calibrate
-from segdend_plugin.cells.sites import StandIn, most_distal_tips, spread_by_length
+from segdend_plugin.cells import sites
+from segdend_plugin.cells.calibration import Calibration, Scale, basal_currents, calibrate
+from segdend_plugin.cells.sites import Ground, Landing, StandIn
+from segdend_plugin.engine.calibrated import Calibrated
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.projection import RATE_SOURCE, Projection
+from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.phases import Schedule
+from segdend_plugin.rule.plateau import READOUTS, Quantity
+from segdend_plugin.rule.plateau import Kind as PlateauKind
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.rule.targets import RATE_MAX
 from segdend_plugin.types import Array, HocObject, Integers, Section, Segment
@@ -27,17 +32,16 @@ class CellHandle:
         Global identity.
     soma
         The segment that spikes.
-    basal, tuft
-        Sections for feed-forward and feedback synapses; both empty for a lumped cell. In a reduced cell `basal` are
-        the compartments that stand for all places, one segment each.
+    regions
+        Sections by the names that a landing may have, and ``"trunk"`` and ``"tuft"`` for the nexus; empty for a lumped
+        cell. In a reduced cell ``"basal"`` are the compartments that stand for all places, one segment each.
     lumped
         The SegDendLumped of a three-compartment cell, None for a cable cell.
     """
 
     gid: int
     soma: Segment
-    basal: Sequence[Section] = ()
-    tuft: Sequence[Section] = ()
+    regions: Mapping[str, Sequence[Section]] = field(default_factory=dict)
     lumped: HocObject | None = None
 
 
@@ -175,6 +179,12 @@ class Population:
         self._tuft_sums: list[Probe] = []
         self._leads: list[Probe] = []
         self._tuft_sites = 1
+        self._readout = READOUTS["average"]
+        self._trunk: list[tuple[float, float]] = []  # per cell, how the end of the trunk counts, and what is left then
+        self._forward, self._seed = sites.FEEDFORWARD, 0
+        self._back: Landing | None = None
+        self._gains: list[Array] = []  # per cell, the relative gain of each slot
+        self.calibrated = Calibrated()
         self._teachers: Probe | None = None
 
     def spike_sources(self) -> list[tuple[int, HocObject]]:
@@ -191,7 +201,7 @@ class Population:
         for cell, soma in zip(self.cells, self._somas, strict=True):
             pc.source_var(soma._ref_rate, RATE_SOURCE + cell.gid, sec=cell.soma.sec)
 
-    def calibrate(self, ranks: Ranks, n_tuft: int) -> None:
+    def calibrate(self, ranks: Ranks, seed: int, feedforward: Landing, feedback: Landing | None) -> None:
         """Measure the first cell of the population; every rank must call this.
 
         The cell with the lowest gid stands for all, because copies at other places differ in the last bits: NEURON
@@ -201,71 +211,124 @@ class Population:
         ----------
         ranks
             The MPI job.
-        n_tuft
-            Tuft sites per cable cell, 0 without feedback.
+        seed
+            Seed of the experiment, for the choice of places.
+        feedforward, feedback
+            Where synapses land on cable cells; no feedback: None.
         """
+        self._forward, self._back, self._seed = feedforward, feedback, seed
         mine = None
         if self.cells and self.cells[0].gid == self.gids[0] and not self.is_lumped:
             cell = self.cells[0]
-            tuft = most_distal_tips(cell.tuft, cell.soma, n_tuft) if n_tuft else []
-            mine = calibrate(cell.soma, cell.basal, tuft, self.somatic_gain, self.scale)
+            back = self._ground(cell, feedback, "feedback") if feedback is not None else None
+            forward, nexus = self._ground(cell, feedforward, "feedforward"), sites.nexus(cell.regions)
+            mine = calibrate(cell.soma, forward, back, nexus, self._feedback_stream(cell))
             if self.stand_in is not None and mine.segregation is not None:
                 full = self.stand_in.report.get("segregation", {})
                 mine = replace(mine, segregation=mine.segregation.with_basal_of(full))
         self.calibration = next((found for found in ranks.allgather(mine) if found is not None), None)
 
-    def receive(self, projection: Projection, n_slots: int, seed: int) -> None:
+    @property
+    def slots(self) -> int:
+        """How many places of a cell a feed-forward projection tells apart."""
+        return 1 if self.is_lumped else self._forward.slots
+
+    def receive(self, projection: Projection) -> None:
         """Let a feed-forward projection drive the basal dendrites.
 
         Parameters
         ----------
         projection
-            Its postsynaptic cells are this population's local cells, in order.
-        n_slots
-            Places per cell, as the projection has them.
-        seed
-            Seed of the experiment, for the choice of places.
+            Its postsynaptic cells are this population's local cells, in order, with `slots` places.
         """
         self.inbound = projection
         if self.calibration is None:
             self._point_lumped("basal", projection)
             return
         for post, cell in enumerate(self.cells):
-            rng = stream(seed, Purpose.SITES, cell.gid)
+            rng = stream(self._seed, Purpose.SITES, cell.gid)
             if self.stand_in is not None:
-                self._add_mixtures(projection, post, self.stand_in.spread(n_slots, rng))
-                continue
-            places = spread_by_length([section.L for section in cell.basal], n_slots, rng)
-            for slot, (k, x) in enumerate(places):
-                self._add_site(cell.basal[k](x), projection.drive(post, slot), self.calibration.site_current(k, x))
+                shares, impedance = self.stand_in.spread(self._forward.sites, rng)
+                places, currents = self._mixed(cell, shares, impedance)
+            else:
+                ground = self._ground(cell, self._forward, "feedforward")
+                drawn = ground.places(rng)
+                impedance = np.array([self.calibration.site_impedance(place) for place in drawn])
+                places = [ground.segment(place) for place in drawn]
+                currents = np.diag(basal_currents(impedance, self.somatic_gain, self.scale))
+            self.calibrated.add_feedforward(basal_currents(impedance, self.somatic_gain, self.scale), impedance)
+            self._gains.append(impedance / impedance.mean())
+            if self._forward.per_input == "all":
+                currents, self._gains[-1] = currents.mean(axis=0, keepdims=True), np.ones(1)
+            for k, place in enumerate(places):
+                self._add_sites(place, projection, post, currents[:, k])
+            if cell.gid == self.gids[-1]:
+                self.calibrated.check_feedforward(cell.soma, places, currents / self.scale.unit)
 
-    def receive_feedback(self, projection: Projection, n_sites: int) -> None:
-        """Let a feedback projection drive the tufts, and probe their potential where it lands.
+    @property
+    def slot_gains(self) -> Array:
+        """Transfer gain of every slot, relative to the mean of its cell, shape (n_slots, n) of the local cells."""
+        gains: Array = np.array(self._gains).T
+        return gains
+
+    def effective_weights(self) -> Array:
+        """Return the inbound weights times their effect on the soma relative to k_b, shape (n_pre, n)."""
+        if self.inbound is None:
+            return np.empty(0)
+        if self.calibration is None or self.scale.calibration == "per_site":
+            return self.inbound.weights
+        weights: Array = self.inbound.weights * self.slot_gains[self.inbound.slots]
+        return weights
+
+    def receive_feedback(self, projection: Projection, plateau: PlateauKind = "average") -> None:
+        """Let a feedback projection drive the tufts, and read their plateau where it lands or at the nexus.
 
         Parameters
         ----------
         projection
             Its postsynaptic cells are this population's local cells, in order, with one slot.
-        n_sites
-            Tuft sites per cable cell.
+        plateau
+            What is read.
         """
         from neuron import h
 
-        self.feedback = projection
+        self.feedback, readout = projection, READOUTS[plateau]
         probes: list[HocObject] = []
-        if self.calibration is None:
+        if self.calibration is None or self.calibration.port is None:
+            if readout.quantity != Quantity.POTENTIAL or readout.at_nexus:
+                raise ConfigError(
+                    f"rule.plateau={plateau!r}: three-compartment cells have no such thing: take 'average' or 'bursts',"
+                    " or reconstructed cells."
+                )
             self._point_lumped("apical", projection)
             probes = self._somas
         else:
+            port = self.calibration.port
             for post, cell in enumerate(self.cells):
-                sites = most_distal_tips(cell.tuft, cell.soma, n_sites)
-                self._tuft_sites = len(sites)
-                for site in sites:
-                    self._add_site(site, projection.drive(post), self.calibration.tuft)
-                    probe = h.SegDendProbe(site)
-                    probe.rest, probe.unit = self.scale.rest, self.scale.unit
+                ground = self._ground(cell, self._back or sites.FEEDBACK, "feedback")
+                places, index = port.sites(ground, self._feedback_stream(cell))
+                current = port.current(index, self.scale)
+                read: list[Segment] = []
+                for place in map(ground.segment, places):
+                    self._add_sites(place, projection, post, np.array([current]))
+                    read += [place] if readout.at_sites else []
+                if readout.at_nexus:
+                    read.append(self._nexus(cell, plateau))
+                if readout.at_sites and readout.at_nexus:
+                    share = port.received(index) if readout.attenuated else 1.0
+                    self._trunk.append((share, port.left(index, self.scale, share)))
+                self._tuft_sites = len(read)
+                for place in read:
+                    probe = h.SegDendProbe(place)
+                    probe.rest, probe.unit, probe.quantity = self.scale.rest, self.scale.unit, int(readout.quantity)
                     probes.append(probe)
+                self.calibrated.feedback.append(current)
+                if cell.gid == self.gids[-1]:
+                    self.calibrated.check_feedback(
+                        [ground.segment(place) for place in places], current / self.scale.unit
+                    )
             self._mechanisms += probes
+        self._readout = readout
         self._tuft_sums = [Probe(probes, name) for name in ("forward_apical", "target_apical")]
         self._leads = [Probe(probes, name) for name in ("forward_lead", "target_lead")]
 
@@ -295,9 +358,7 @@ class Population:
         potential, rate, target_rate = (probe.read() for probe in self._soma_sums)
         forward_apical = target_apical = np.zeros(len(self.cells))
         if self._tuft_sums:
-            forward_apical, target_apical = (
-                probe.read().reshape(len(self.cells), self._tuft_sites).mean(axis=1) for probe in self._tuft_sums
-            )
+            forward_apical, target_apical = (self._apical(probe.read()) for probe in self._tuft_sums)
         forward, target = schedule.forward_steps, max(schedule.target_steps, 1)
         return Averages(
             potential / forward,
@@ -320,21 +381,70 @@ class Population:
         for post, soma in enumerate(self._somas):
             h.setpointer(projection.drive(post), dendrite, soma)
 
-    def _add_site(self, place: Segment, drive: HocObject, gain: float) -> None:
-        from neuron import h
+    def _apical(self, sums: Array) -> Array:
+        """Return what the probes of each cell have seen: the mean of its sites, less the end of the trunk if read."""
+        seen = sums.reshape(len(self.cells), self._tuft_sites)
+        if self._readout.at_sites and self._readout.at_nexus:
+            share, left = np.array(self._trunk).T
+            difference: Array = (seen[:, :-1].mean(axis=1) - share * seen[:, -1]) / left
+            return difference
+        mean: Array = seen.mean(axis=1)
+        return mean
 
-        site = h.SegDendSite(place)
-        site.gain = gain
-        h.setpointer(drive, "drive", site)
-        self._mechanisms.append(site)
+    def _ground(self, cell: CellHandle, landing: Landing, role: str) -> Ground:
+        return sites.ground(self.kind, cell.soma, cell.regions, landing, role)
 
-    def _add_mixtures(self, projection: Projection, post: int, shares: Array) -> None:
-        """Share the slots of a reduced cell among its compartments, `shares` of shape (n_slots, n_compartments)."""
-        from neuron import h
+    def _feedback_stream(self, cell: CellHandle) -> np.random.Generator:
+        return stream(self._seed, Purpose.SITES, cell.gid, 1)  # beside that of its feed-forward sites
 
+    def _nexus(self, cell: CellHandle, plateau: str) -> Segment:
+        """Return where the trunk ends, if this readout makes sense there."""
+        place = sites.nexus(cell.regions)
+        if place is None or self.stand_in is not None:
+            raise ConfigError(
+                f"rule.plateau={plateau!r}: the cell {self.kind!r} has no trunk that ends in a tuft: take 'average', or"
+                " another cell (not a reduced one)."
+            )
+        if plateau != "calcium" and (self._back is None or self._back.region not in ("tips", "tuft")):
+            raise ConfigError(
+                f"rule.plateau={plateau!r} compares the tuft with the trunk: let feedback land in the tuft "
+                "(placement.feedback.region: tips or tuft)."
+            )
+        if plateau == "calcium" and not _has_calcium(place.sec):
+            raise ConfigError(
+                f"rule.plateau='calcium': the cell {self.kind!r} has no calcium channels where its trunk ends: take "
+                "active cells, or another plateau."
+            )
+        return place
+
+    def _mixed(self, cell: CellHandle, shares: Array, impedance: Array) -> tuple[list[Segment], Array]:
+        """Return the compartments of a reduced cell and the current (nA) into each for unit drive of each slot."""
         assert self.calibration is not None
-        for k, section in enumerate(self.cells[post].basal):
-            gains = h.Vector(shares[:, k] * self.calibration.site_current(k, 0.5))
-            mixture = h.SegDendMixture(section(0.5))
+        places = [section(0.5) for section in cell.regions["basal"]]
+        own = np.array([self.calibration.site_impedance((k, 0.5)) for k in range(len(places))])
+        currents = shares * (self.somatic_gain * self.scale.unit / own)
+        if self.scale.calibration == "per_cell":
+            currents = currents * (impedance / impedance.mean())[:, None]
+        return places, currents
+
+    def _add_sites(self, place: Segment, projection: Projection, post: int, currents: Array) -> None:
+        """Let slots of a cell act on one place, each with its current (nA)."""
+        from neuron import h
+
+        acting = np.flatnonzero(currents)
+        if len(acting) == 1:
+            site = h.SegDendSite(place)
+            site.gain = currents[acting[0]]
+            h.setpointer(projection.drive(post, int(acting[0])), "drive", site)
+            self._mechanisms.append(site)
+        else:
+            gains = h.Vector(currents)
+            mixture = h.SegDendMixture(place)
             projection.mix(mixture, post, gains)
             self._mechanisms += [mixture, gains]
+
+
+def _has_calcium(section: Section) -> bool:
+    from neuron import h
+
+    return bool(h.ismembrane("ca_ion", sec=section))

@@ -47,6 +47,7 @@ class Projection:
         from neuron import h
 
         self.n_pre, self.n_post = weights.shape
+        self.slots = np.asarray(slots)
         self._section = h.Section(name="segdend_projection")
         self._mechanism: HocObject = h.SegDendProjection(self._section(0.5))
         self._mechanism.kernel = int(kernel)
@@ -163,8 +164,24 @@ class Projection:
         """
         mixture.bind(gains, self._out, post)
 
+    def scale_learning(self, gains: Array) -> None:
+        """Let a synapse learn in proportion to the gain of the place that it lands on.
+
+        Parameters
+        ----------
+        gains
+            Shape (n_slots, n_post).
+        """
+        from neuron import h
+
+        self._gains = h.Vector(np.ascontiguousarray(gains).ravel())
+        self._mechanism.scale_learning(self._gains)
+
     def learn(self, change: Array, *, biases: bool = True) -> None:
-        """Add ``outer(forward_trace, change)`` to the weights and `change` to the biases, in place."""
+        """Add ``outer(forward_trace, change)`` to the weights and `change` to the biases, in place.
+
+        Where learning is scaled, each weight's change is multiplied by the gain of its place.
+        """
         self._change_view[:] = change
         self._mechanism.learn(self._change)
         if biases:

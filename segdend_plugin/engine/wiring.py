@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segdend_plugin.cells.sites import FEEDBACK, FEEDFORWARD, Landing
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import Population
 from segdend_plugin.engine.projection import Kernel, Projection
@@ -22,16 +23,14 @@ class Wiring:
 
     Attributes
     ----------
-    basal_sites
-        Places per cable cell that feed-forward synapses are spread over.
-    tuft_sites
-        Tuft tips per cable cell that feedback lands on; 0 for a layer without feedback.
+    feedforward, feedback
+        Where synapses land on cable cells; a layer without feedback: None.
     delay, feedback_delay
         Conduction delays (ms).
     """
 
-    basal_sites: int = 8
-    tuft_sites: int = 4
+    feedforward: Landing = FEEDFORWARD
+    feedback: Landing | None = FEEDBACK
     delay: float = 1.0
     feedback_delay: float = 1.0
 
@@ -82,7 +81,7 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
     seed, pre = network.seed, network.inputs.gids
     here = {gid: soma for layer in network.layers for p in layer.populations for gid, soma in p.spike_sources()}
     for depth, (layer, wiring) in enumerate(zip(network.layers, wirings, strict=True)):
-        slots = stream(seed, Purpose.SLOTS, depth).permutation(len(pre)) % wiring.basal_sites
+        slots = stream(seed, Purpose.SLOTS, depth).permutation(len(pre)) % wiring.feedforward.slots
         for population in layer.populations:
             if variant.memory and population.calibration is not None:
                 raise ConfigError(
@@ -93,9 +92,10 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
                 continue
             matrix, biases = weights.feedforward(seed, population.local_gids, len(pre), variant.initial)
             places = np.zeros_like(slots) if population.is_lumped else slots
-            n_places = 1 if population.is_lumped else wiring.basal_sites
-            projection = Projection(matrix, biases, places, n_places, _kernel(population), variant.memory)
-            population.receive(projection, n_places, seed)
+            projection = Projection(matrix, biases, places, population.slots, _kernel(population), variant.memory)
+            population.receive(projection)
+            if variant.location == "gain" and not population.is_lumped:
+                projection.scale_learning(population.slot_gains)
             if variant.feedforward == "spikes" and depth == 0:
                 network.inputs.send_spikes(projection, wiring.delay)
             elif variant.feedforward == "spikes":
@@ -104,7 +104,7 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
                 network.inputs.send_rates(projection)
             else:
                 projection.connect_rates(network.ranks.pc, pre, wiring.delay)
-            if depth < len(network.hidden) and wiring.tuft_sites:
+            if depth < len(network.hidden) and wiring.feedback is not None:
                 _feed_back(network, population, network.feedback_sources(depth), wiring, here)
         pre = layer.gids
     if variant.feedforward == "rates" or variant.feedback.signal == "rates":
@@ -127,7 +127,7 @@ def _feed_back(
     slots = np.zeros(len(sources), dtype=np.int64)
     variant = network.variant
     projection = Projection(nothing, nothing[0], slots, 1, _kernel(population), variant.memory)
-    population.receive_feedback(projection, wiring.tuft_sites)
+    population.receive_feedback(projection, variant.plateau)
     if variant.feedback.signal == "spikes":
         projection.connect(network.ranks.pc, sources, wiring.feedback_delay, here)
     else:

@@ -11,10 +11,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from segdend_plugin.cells.calibration import Equalised
 from segdend_plugin.cells.catalogue import names_a_file
+from segdend_plugin.cells.sites import Inputs as PerInput
+from segdend_plugin.cells.sites import Landing, Region, Weighting
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.rule.plateau import READOUTS, Kind
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
-from segdend_plugin.rule.variant import Feedback, Initial, Route, Signal, Variant
+from segdend_plugin.rule.variant import Feedback, Initial, Location, Route, Signal, Variant
 
 LUMPED = "three_compartment"
 DIGITS_EPOCHS = 6
@@ -101,14 +105,21 @@ class Rule(_Part):
         ge=0,
         description="age in ms at which a synaptic potential is cut off, 0 never; 10 in the released code",
     )
-    plateau: Literal["average", "bursts"] = Field(
-        "average", description="sigmoid of the average apical potential, or Poisson bursts with that mean (eqs 36-37)"
+    plateau: Kind = Field(
+        "average",
+        description="average: sigmoid of the mean apical potential; bursts with that mean (eqs 36-37); axial: sigmoid "
+        "of the current that leaves the tuft; local: of what the tuft makes itself; nmda: opening of its NMDA "
+        "channels; calcium: plateau at its nexus",
     )
+    plateau_gain: float = Field(1.0, gt=0, description="factor of that sigmoid's argument")
     plateau_jitter: float = Field(
         0.0, ge=0, description="SD in ms by which plateaus precede the end of a phase; 3 in Fig 6 - figure supplement 1"
     )
     hidden_error: Literal["plateau", "backprop"] = Field(
         "plateau", description="difference of plateaus, or exact backpropagation as a reference"
+    )
+    location: Location = Field(
+        "blind", description="learning blind to a synapse's place on the cell, or in proportion to its relative gain"
     )
     feedforward: Signal = Field("spikes", description="what cells send upwards: spikes, or rates (released code)")
 
@@ -172,10 +183,47 @@ class Cable(_Part):
     apical_diameter: float = Field(1.0, gt=0, le=10, description="factor of the diameters of all apical sections")
     unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1, in every cell")
     somatic_gain: float = Field(0.6 / 0.7, gt=0, le=1, description="steady somatic potential for unit basal drive")
-    basal_sites: int = Field(8, gt=0, description="places of feed-forward synapses per cell")
-    tuft_sites: int = Field(
-        4, gt=0, description="most tuft tips that feedback lands on; a smaller tuft gives all it has"
+    calibration: Equalised = Field(
+        "per_site", description="somatic_gain of every feed-forward site, or (per_cell) of the mean of a cell's sites"
     )
+
+
+class _Landing(_Part):
+    weighting: Weighting = Field("length", description="draws in proportion to dendritic length, or membrane area")
+    nearest: float = Field(0.0, ge=0, description="least path distance from the soma, um")
+    farthest: float | None = Field(None, gt=0, description="greatest path distance from the soma, um")
+
+    @model_validator(mode="after")
+    def _range_is_open(self) -> _Landing:
+        if self.farthest is not None and self.farthest <= self.nearest:
+            raise ValueError(f"farthest={self.farthest:g} um is not beyond nearest={self.nearest:g} um: enlarge it")
+        return self
+
+    def landing(self) -> Landing:
+        """Return the same for the engine."""
+        return Landing(**self.model_dump())
+
+
+class FeedforwardPlacement(_Landing):
+    """Where feed-forward synapses land on reconstructed cells."""
+
+    region: Region = Field("basal", description="basal, soma, trunk, oblique, nexus, tuft, tips (of the tuft), apical")
+    sites: int = Field(8, gt=0, description="places of feed-forward synapses per cell")
+    per_input: PerInput = Field("one", description="one place per presynaptic cell, or all, its weight shared equally")
+
+
+class FeedbackPlacement(_Landing):
+    """Where feedback lands on reconstructed cells, and where their plateau is read."""
+
+    region: Region = Field("tips", description="tips: ends of the tuft farthest from the soma; or as in feedforward")
+    sites: int = Field(4, gt=0, description="places of feedback per cell; a tuft with fewer tips gives all it has")
+
+
+class Placement(_Part):
+    """Where synapses land on reconstructed cells."""
+
+    feedforward: FeedforwardPlacement = FeedforwardPlacement()
+    feedback: FeedbackPlacement = FeedbackPlacement()
 
 
 class Experiment(_Part):
@@ -197,6 +245,7 @@ class Experiment(_Part):
     phases: Phases = Phases()
     lumped: Lumped = Lumped()
     cable: Cable = Cable()
+    placement: Placement = Placement()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Experiment:
@@ -212,6 +261,14 @@ class Experiment(_Part):
             raise ValueError(
                 f"feedback.learning_rate={self.feedback.learning_rate:g} needs random feedback without noise: "
                 "set feedback.weights=random and feedback.noise=0"
+            )
+        if self.rule.plateau_gain != 1.0 and READOUTS[self.rule.plateau].is_fraction:
+            raise ValueError(f"rule.plateau_gain={self.rule.plateau_gain:g}: {self.rule.plateau} has no sigmoid: set 1")
+        forward, back = self.placement.feedforward.region, self.placement.feedback.region
+        if self.cable.reduced and (forward != "basal" or back not in ("tips", "nexus")):
+            raise ValueError(
+                f"cable.reduced: reduced cells have no places for {forward} synapses with feedback to {back}: take "
+                "placement.feedforward.region=basal with placement.feedback.region=tips or nexus"
             )
         rates, wanted = self.rule.learning_rates, len(self.layers.hidden) + 1
         if rates == "published" and wanted - 1 not in PUBLISHED:
@@ -256,9 +313,11 @@ class Experiment(_Part):
             feedforward=rule.feedforward,
             feedback=Feedback(**self.feedback.model_dump()),
             plateau=rule.plateau,
+            plateau_gain=rule.plateau_gain,
             plateau_jitter=rule.plateau_jitter,
             hidden_error=rule.hidden_error,
             cells_per_class=self.layers.cells_per_class,
+            location=rule.location,
         )
 
     def output_cells(self, classes: int) -> int:

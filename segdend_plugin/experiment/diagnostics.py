@@ -36,10 +36,12 @@ class Recorder:
         k_d.
     example
         Where training begins: rows of later examples are removed.
+    plateau_gain
+        Of the plateau's sigmoid.
     """
 
-    def __init__(self, folder: Path, output_gain: float, example: int = 0) -> None:
-        self.path, self._gain = folder / FILE, output_gain
+    def __init__(self, folder: Path, output_gain: float, example: int = 0, plateau_gain: float = 1.0) -> None:
+        self.path, self._gain, self._plateau_gain = folder / FILE, output_gain, plateau_gain
         self._rows: list[dict[str, Array]] = []
         self._forwards: list[Array] = []
         self._backwards: list[Array] = []
@@ -83,7 +85,7 @@ class Recorder:
         )
         if hidden:
             forwards, backwards = diagnostics.jacobians(
-                seen.forward[-1], seen.feedback[-1], output.forward_potential, self._gain
+                seen.forward[-1], seen.feedback[-1], output.forward_potential, self._gain, self._plateau_gain
             )
             self._forwards.append(forwards)
             self._backwards.append(backwards)

@@ -56,6 +56,10 @@ class Summary:
         responses of soma and tuft up to 100 Hz.
     repairs
         Per cell whose file did not go to NEURON as it is: what was different there, and what was made of it.
+    calibration
+        Per kind of cable cell: currents (nA) for unit drive of all feed-forward and feedback sites; transfer impedance
+        of feed-forward sites relative to the mean of their cell; gains that were asked for and, measured anew at the
+        last cell, reached.
     """
 
     cell: str | list[dict[str, float]] | None
@@ -75,6 +79,7 @@ class Summary:
     weights_sha256: str
     reduction: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
     repairs: dict[str, list[str]] = dataclass_field(default_factory=dict)
+    calibration: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
 
 
 class Folder:

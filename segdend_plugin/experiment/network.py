@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from segdend_plugin.cells import source as sources
 from segdend_plugin.cells import templates
 from segdend_plugin.cells.calibration import lumped_conductance
 from segdend_plugin.cells.reduction import TOLERANCE
-from segdend_plugin.cells.sites import most_distal_tips
+from segdend_plugin.cells.sites import Landing, ground
 from segdend_plugin.cells.survey import FREQUENCIES, Electrotonics, measure
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError, SegDendError
-from segdend_plugin.experiment.config import LUMPED, Cable, Experiment
+from segdend_plugin.experiment.config import LUMPED, Cable, Experiment, Placement
 from segdend_plugin.hosts import netpyne as host
+from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, HocObject
 
 REST = -70.0  # mV
@@ -41,6 +43,7 @@ def build(experiment: Experiment, n_input: int, n_output: int) -> Network:
         seed=experiment.seed,
         somatic_gain=experiment.cable.somatic_gain,
         unit=experiment.cable.unit,
+        calibration=experiment.cable.calibration,
         variant=experiment.variant(),
     )
 
@@ -67,6 +70,7 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
     params = specs.NetParams()
     params.popParams["input"] = {"cellModel": host.INPUT, "numCells": n_input}
     params.cellParams[LUMPED] = _three_compartment(experiment, g_apical=experiment.lumped.g_apical)
+    placement = experiment.placement
     params.cellParams["output"] = _three_compartment(experiment, g_apical=0.0)
     made = {LUMPED: LUMPED, "output": "output"}  # label -> cell
     pre: list[str] = ["input"]
@@ -78,12 +82,12 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
             if made.setdefault(label, cell) != cell:
                 raise ConfigError(f"cell {cell!r}: the name {label!r} is taken by {made[label]!r}: rename the file.")
             if label not in params.cellParams:
-                params.cellParams[label] = cell_rule(cell, experiment.cable)
+                params.cellParams[label] = cell_rule(cell, experiment.cable, placement)
                 _say_repairs(cell, experiment.cable)
             post.append(f"hidden{depth + 1}_{label}")
             params.popParams[post[-1]] = {"cellType": label, "numCells": count}
         params.connParams[f"{depth}->hidden{depth + 1}"] = _rule(
-            experiment, pre, post, "basal", "feedforward", experiment.cable.basal_sites
+            experiment, pre, post, "feedforward", placement.feedforward.landing()
         )
         posts.append(post)
         pre = post
@@ -91,10 +95,10 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
     for depth, post in enumerate(posts):
         source = posts[depth + 1] if layerwise and depth + 1 < len(posts) else ["output"]
         params.connParams[f"{source[0]}->hidden{depth + 1}"] = _rule(
-            experiment, source, post, "tuft", "feedback", experiment.cable.tuft_sites
+            experiment, source, post, "feedback", placement.feedback.landing()
         )
     params.popParams["output"] = {"cellType": "output", "numCells": n_output}
-    params.connParams["->output"] = _rule(experiment, pre, ["output"], "soma", "feedforward", 1)
+    params.connParams["->output"] = _rule(experiment, pre, ["output"], "feedforward", Landing("soma", 1))
     return params
 
 
@@ -111,15 +115,14 @@ def shares(mixture: dict[str, float], size: int) -> dict[str, int]:
     return counts
 
 
-def _rule(
-    experiment: Experiment, pre: list[str], post: list[str], region: str, role: str, sites: int
-) -> dict[str, Any]:
+def _rule(experiment: Experiment, pre: list[str], post: list[str], role: str, landing: Landing) -> dict[str, Any]:
+    params = asdict(landing)
     return {
         "preConds": {"pop": pre},
         "postConds": {"pop": post},
-        "sec": region,
+        "sec": params.pop("region"),
         "delay": experiment.phases.delay,
-        "plast": {"mech": host.MECHANISM, "params": {"role": role, "sites": sites}},
+        "plast": {"mech": host.MECHANISM, "params": {"role": role, **params}},
     }
 
 
@@ -175,7 +178,12 @@ def _say_repairs(cell: str, cable: Cable) -> None:
             print(f"segdend: {line}", file=sys.stderr)
 
 
-def electrotonics(cell: str, cable: Cable | None = None, frequencies: Array = FREQUENCIES) -> Electrotonics:
+def electrotonics(
+    cell: str,
+    cable: Cable = Cable(),  # noqa: B008  frozen
+    placement: Placement = Placement(),  # noqa: B008  frozen
+    frequencies: Array = FREQUENCIES,
+) -> Electrotonics:
     """Measure what the shape of a reconstructed cell does to signals, with the membrane and sites of a description.
 
     Parameters
@@ -183,19 +191,23 @@ def electrotonics(cell: str, cable: Cable | None = None, frequencies: Array = FR
     cell
         What `segdend_plugin.cells.source.load` takes.
     cable
-        Its membrane, and how many tuft sites it has; the default without one.
+        Its membrane.
+    placement
+        Where feedback lands.
     frequencies
         In Hz, the first 0.
     """
     mpi.start()
-    cable = cable or Cable()
     built = pyramidal(cell, cable)
     soma = built.soma[0](0.5)
     regions = {region: list(getattr(built, region)) for region in ("basal", "trunk", "oblique", "tuft")}
-    return measure(soma, regions, most_distal_tips(regions["tuft"], soma, cable.tuft_sites), frequencies)
+    landing = placement.feedback.landing()
+    back = ground(cell, soma, regions | {"apical": list(built.apical)}, landing, "feedback")
+    places = back.fixed() if back.is_fixed else back.places(stream(0, Purpose.SITES, 0, 1))
+    return measure(soma, regions, [back.segment(place) for place in places], frequencies)
 
 
-def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
+def cell_rule(cell: str, cable: Cable, placement: Placement = Placement()) -> dict[str, Any]:  # noqa: B008  frozen
     """Return the NetPyNE rule of a reconstructed cell; every rank must call this.
 
     Parameters
@@ -204,6 +216,8 @@ def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
         What `segdend_plugin.cells.source.load` takes.
     cable
         Its membrane, and whether it is reduced.
+    placement
+        Where synapses land, which a reduced cell depends on.
     """
     ranks = mpi.start()
     rule: dict[str, Any] = {}
@@ -211,7 +225,9 @@ def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
     if ranks.is_root:  # and no other: it fetches and repairs files, and a fit may depend on the processor
         try:
             rule = (
-                _reduced_rule(cell, cable) if cable.reduced else templates.netpyne_cell_params(pyramidal(cell, cable))
+                _reduced_rule(cell, cable, placement)
+                if cable.reduced
+                else templates.netpyne_cell_params(pyramidal(cell, cable))
             )
         except SegDendError as error:
             failure = error
@@ -221,8 +237,9 @@ def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
     return rule
 
 
-def _reduced_rule(cell: str, cable: Cable) -> dict[str, Any]:
-    rule = templates.reduced_cell_params(pyramidal(cell, cable), _membrane(cable), cable.tuft_sites)
+def _reduced_rule(cell: str, cable: Cable, placement: Placement) -> dict[str, Any]:
+    landings = placement.feedforward.landing(), placement.feedback.landing()
+    rule = templates.reduced_cell_params(pyramidal(cell, cable), _membrane(cable), *landings)
     error = rule["reduction"]["report"]["largest_error"]
     if error > TOLERANCE:
         print(

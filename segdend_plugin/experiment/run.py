@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from segdend_plugin.cells.cable import segregation_lumped
-from segdend_plugin.engine import mpi
+from segdend_plugin.engine import calibrated, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import DataError, SegDendError
 from segdend_plugin.experiment import checkpoint, config, datasets
@@ -116,7 +117,11 @@ def _run(
     first = 0 if state is None else state.example
     recorder = None
     if folder is not None and experiment.diagnostics.every:
-        recorder = Recorder(folder.path, network.output.somatic_gain, first)
+        recorder = Recorder(folder.path, network.output.somatic_gain, first, network.variant.plateau_gain)
+    calibration = _calibration(network)
+    if ranks.is_root:
+        for failure in calibrated.failures(calibration):
+            print(f"segdend: {failure}", file=sys.stderr)
     trainer = Trainer(experiment, dataset, network, _Reports(observer, folder), recorder)
 
     def save(example: int) -> None:
@@ -152,6 +157,7 @@ def _run(
             weights_sha256=final.sha256,
             reduction=_reduction(network),
             repairs=_repairs(experiment),
+            calibration=calibration,
         )
         folder.write_summary(summary)
         result = summary, folder.path
@@ -263,6 +269,17 @@ def _repairs(experiment: Experiment) -> dict[str, list[str]]:
     from segdend_plugin.experiment import network
 
     return network.repairs(experiment)
+
+
+def _calibration(network: Network) -> dict[str, dict[str, Any]]:
+    """Return what calibration did to each kind of cell."""
+    kinds: dict[str, list[calibrated.Calibrated]] = {}
+    gain = 0.0
+    for population in (population for layer in network.hidden for population in layer.populations):
+        if population.calibration is not None:
+            kinds.setdefault(population.kind, []).append(population.calibrated)
+            gain = population.somatic_gain
+    return calibrated.report(network.ranks, kinds, gain, network.output.scale.rest)
 
 
 def _reduction(network: Network) -> dict[str, dict[str, Any]]:

@@ -7,8 +7,10 @@ SegDendProjection::
         'preConds': {'pop': 'input'}, 'postConds': {'pop': 'hidden'}, 'sec': 'basal', 'delay': 1.0,
         'plast': {'mech': 'SegDendProjection', 'params': {'role': 'feedforward', 'sites': 8}}}
 
-`role` is ``'feedforward'`` (onto basal dendrites, learned) or ``'feedback'`` (from the output population onto
-tufts, fixed); `sec` names a section list of the cell; `sites` counts the places per cell.
+`role` is ``'feedforward'`` (by default onto basal dendrites, learned) or ``'feedback'`` (from the output population
+onto the tips of tufts, fixed). `sec` names where synapses land: a section list of the cell, ``'tips'`` (of its list
+``'tuft'``), ``'nexus'`` (where its list ``'trunk'`` meets ``'tuft'``) or ``'soma'``; the other parameters are fields
+of `segdend_plugin.cells.sites.Landing`: `sites`, `weighting`, `nearest`, `farthest` and `per_input`.
 
 A cell rule may have an entry ``'reduction'`` (`segdend_plugin.cells.templates.reduced_cell_params`): then feed-forward
 synapses are drawn on the dendrites that it describes and act on the sections that it names.
@@ -26,15 +28,15 @@ from typing import Any
 
 import numpy as np
 
-from segdend_plugin.cells.calibration import Scale
-from segdend_plugin.cells.sites import StandIn
+from segdend_plugin.cells.calibration import Equalised, Scale
+from segdend_plugin.cells.sites import FEEDBACK, Landing, StandIn
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.rule.variant import Route, Variant
-from segdend_plugin.types import HocObject, Section
+from segdend_plugin.types import HocObject
 
 MECHANISM = "SegDendProjection"
 INPUT = "SegDendInput"
@@ -49,8 +51,7 @@ class ProjectionRule:
     role: str
     pre: tuple[str, ...]
     post: tuple[str, ...]
-    region: str
-    sites: int
+    landing: Landing
     delay: float
 
 
@@ -61,6 +62,7 @@ def create(
     seed: int,
     somatic_gain: float = 0.6 / 0.7,
     unit: float = 1.0,
+    calibration: Equalised = "per_site",
     variant: Variant = Variant(),  # noqa: B008  frozen
 ) -> Network:
     """Build a network as ``netpyne.sim.create`` does, with dense plastic projections.
@@ -75,6 +77,8 @@ def create(
         Steady somatic potential for unit basal drive, to which cable cells are calibrated (k_b).
     unit
         Millivolts that the rule calls 1.
+    calibration
+        Whether every feed-forward site has the somatic gain, or only the mean of those of a cell.
     variant
         Form of the algorithm.
 
@@ -100,7 +104,7 @@ def create(
         rules = _take_rules(sim.net.params.connParams, sim_config.dt)
         sim.net.createPops()
         sim.net.createCells()
-        builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit), variant)
+        builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit, calibration), variant)
         others = bool(sim.net.params.connParams)
         network = builder.build(sim.net.connectCells)
         network.announce_spikes(others or bool(sim_config.recordCellsSpikes))
@@ -155,20 +159,20 @@ def _take_rules(conn_params: Any, dt: float) -> list[ProjectionRule]:
             continue
         del conn_params[label]
         params = dict(plast.get("params") or {})
-        role, sites = params.pop("role", None), params.pop("sites", 1)
+        role = params.pop("role", None)
         if role not in ("feedforward", "feedback"):
             raise ConfigError(f"connParams[{label!r}]: role={role!r} is unknown: give 'feedforward' or 'feedback'.")
-        if not isinstance(sites, int) or sites < 1:
-            raise ConfigError(f"connParams[{label!r}]: sites={sites!r}: give 1 or more.")
-        if params:
-            raise ConfigError(f"connParams[{label!r}]: unknown key {next(iter(params))!r} in plast.params: remove it.")
-        region = rule.get("sec", "basal" if role == "feedforward" else "tuft")
+        unknown = [key for key in params if key == "region" or key not in Landing.__dataclass_fields__]
+        if unknown:
+            raise ConfigError(f"connParams[{label!r}]: unknown key {unknown[0]!r} in plast.params: remove it.")
+        region = rule.get("sec", "basal" if role == "feedforward" else FEEDBACK.region)
+        try:
+            landing = Landing(region, **{"sites": 1, **params})
+        except ConfigError as error:
+            raise ConfigError(f"connParams[{label!r}]: {error}") from None
         delay = wiring.usable_delay(float(rule.get("delay", 1.0)), dt)
-        ours.append(
-            ProjectionRule(
-                label, role, _pops(label, rule, "preConds"), _pops(label, rule, "postConds"), region, int(sites), delay
-            )
-        )
+        pre, post = _pops(label, rule, "preConds"), _pops(label, rule, "postConds")
+        ours.append(ProjectionRule(label, role, pre, post, landing, delay))
     return ours
 
 
@@ -260,32 +264,33 @@ class _Builder:
         for name in rule.post:
             kind = str(self.sim.net.pops[name].tags.get("cellType", name))
             reduction = (self.sim.net.params.cellParams.get(kind) or {}).get("reduction")
-            handles = [self._handle(cell, rule, back, reduction) for cell in self.local[name]]
+            handles = [self._handle(cell, reduction) for cell in self.local[name]]
             gain = somatic_gain_of(handles, self.somatic_gain)
             population = Population(name, kind, self.gids[name], handles, self.scale, gain, _stand_in(reduction))
-            population.calibrate(self.ranks, back.sites if back is not None else 0)
+            landing = back.landing if back is not None else None
+            if reduction is not None and landing is not None:
+                landing = Landing("tips", 1)  # its one section `tuft` stands for all feedback sites
+            population.calibrate(self.ranks, self.seed, rule.landing, landing)
             wiring.spike_by(self.ranks.pc, population)
             populations.append(population)
         return Layer(tuple(populations))
 
-    def _handle(
-        self, cell: Any, rule: ProjectionRule, back: ProjectionRule | None, reduction: Mapping[str, Any] | None
-    ) -> CellHandle:
+    def _handle(self, cell: Any, reduction: Mapping[str, Any] | None) -> CellHandle:
         soma = next(sec for name, sec in cell.secs.items() if not sec["topol"])
         lumped = _lumped(soma)
         if lumped is not None:
             return CellHandle(cell.gid, soma["hObj"](0.5), lumped=lumped)
-        tuft = _region(cell, back.region) if back is not None else []
-        places = _region(cell, rule.region)
+        regions = {name: [name] for name in cell.secs} | dict(cell.secLists)
         if reduction is not None:
-            places = [cell.secs[name]["hObj"] for name in reduction["places"]]
-        return CellHandle(cell.gid, soma["hObj"](0.5), places, tuft)
+            regions["basal"] = reduction["places"]
+        sections = {region: [cell.secs[name]["hObj"] for name in names] for region, names in regions.items()}
+        return CellHandle(cell.gid, soma["hObj"](0.5), sections)
 
     def _wiring(self, rule: ProjectionRule) -> wiring.Wiring:
         back = self.back.get(rule.post)
         if back is None:
-            return wiring.Wiring(rule.sites, 0, rule.delay)
-        return wiring.Wiring(rule.sites, back.sites, rule.delay, back.delay)
+            return wiring.Wiring(rule.landing, None, rule.delay)
+        return wiring.Wiring(rule.landing, back.landing, rule.delay, back.delay)
 
 
 def _chain(rules: list[ProjectionRule]) -> list[ProjectionRule]:
@@ -334,13 +339,6 @@ def _lumped(soma: Mapping[str, Any]) -> HocObject | None:
 def _stand_in(reduction: Mapping[str, Any] | None) -> StandIn | None:
     if reduction is None:
         return None
-    return StandIn(reduction["lengths"], [np.array(shares) for shares in reduction["shares"]], reduction["report"])
-
-
-def _region(cell: Any, region: str) -> list[Section]:
-    names = cell.secLists.get(region) or ([region] if region in cell.secs else [])
-    if not names:
-        raise ConfigError(
-            f"cellParams of population {cell.tags['pop']!r} have no sections {region!r}: add them to its secLists."
-        )
-    return [cell.secs[name]["hObj"] for name in names]
+    pieces = [(int(k), start, end, weight) for k, start, end, weight in reduction["pieces"]]
+    shares, impedance = ([np.array(values) for values in reduction[name]] for name in ("shares", "impedance"))
+    return StandIn(pieces, shares, impedance, reduction["report"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from segdend_plugin.cells.calibration import Scale
 from segdend_plugin.engine import mechanisms, mpi, wiring
@@ -84,7 +84,8 @@ def create(
         for gid in population.local_gids:
             ranks.pc.set_gid2node(gid, ranks.rank)
         wiring.spike_by(ranks.pc, population)
-        population.calibrate(ranks, layer.wiring.tuft_sites if depth < len(layers) - 1 else 0)
+        back = layer.wiring.feedback if depth < len(layers) - 1 else None
+        population.calibrate(ranks, seed, layer.wiring.feedforward, back)
         populations.append(population)
     hidden = [Layer((population,)) for population in populations[:-1]]
     network = Network(ranks, Inputs(inputs, input_cells), hidden, populations[-1], seed, variant)
@@ -94,9 +95,5 @@ def create(
 
 
 def _usable(given: wiring.Wiring, dt: float) -> wiring.Wiring:
-    return wiring.Wiring(
-        given.basal_sites,
-        given.tuft_sites,
-        wiring.usable_delay(given.delay, dt),
-        wiring.usable_delay(given.feedback_delay, dt),
-    )
+    delays = wiring.usable_delay(given.delay, dt), wiring.usable_delay(given.feedback_delay, dt)
+    return replace(given, delay=delays[0], feedback_delay=delays[1])

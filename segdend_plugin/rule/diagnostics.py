@@ -41,7 +41,9 @@ def hidden_loss(forward_rate: Array, difference: Array, forward_soma: Array) -> 
     return float(np.sum((forward_rate + difference - RATE_MAX * sigma(forward_soma)) ** 2))
 
 
-def jacobians(forward: Array, feedback: Array, output_soma: Array, gain: float) -> tuple[Array, Array]:
+def jacobians(
+    forward: Array, feedback: Array, output_soma: Array, gain: float, plateau_gain: float = 1.0
+) -> tuple[Array, Array]:
     """Return J_b and J_g of the last hidden layer (Theorem 1; Fig 5 - figure supplement 1).
 
     Parameters
@@ -54,6 +56,8 @@ def jacobians(forward: Array, feedback: Array, output_soma: Array, gain: float) 
         Mean somatic potentials of the output in the forward window, shape (n_output,).
     gain
         k_d.
+    plateau_gain
+        Factor of the argument of the plateau's sigmoid.
 
     Returns
     -------
@@ -63,6 +67,7 @@ def jacobians(forward: Array, feedback: Array, output_soma: Array, gain: float) 
         Plateaus by output rates, sigma'(Y phi_max sigma(V1)) Y, shape (n_hidden, n_output).
     """
     forwards = (RATE_MAX * gain * sigma_slope(output_soma) * forward).T
+    feedback = plateau_gain * feedback
     apical = RATE_MAX * sigma(output_soma) @ feedback
     return forwards, (sigma_slope(apical) * feedback).T
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segdend_plugin.rule.plateau import plateau, sigma, sigma_slope
+from segdend_plugin.rule.plateau import sigma
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.rule.targets import RATE_MAX
 from segdend_plugin.rule.variant import Feedback, Initial, Route
@@ -154,19 +154,19 @@ def symmetric_feedback(forward: Sequence[Array], route: Route) -> list[Array]:
     return result
 
 
-def feedback_change(forward_soma: Array, forward_apical: Array, learning_rate: float) -> Array:
+def feedback_change(forward_soma: Array, forward_plateau: Array, learning_rate: float) -> Array:
     """Return the change of learned feedback per unit presynaptic trace (released code, off in all figures).
 
     The tuft learns to predict the forward rate of its own soma: Y changes by
-    ``eta (phi_max sigma(V) - alpha_f) sigma'(V_apical) s``. A rate of at most 0.2 is compared with a plateau
-    of at most 1, as in that code.
+    ``eta (phi_max sigma(V) - alpha_f) alpha_f (1 - alpha_f) s``; alpha (1 - alpha) is the slope of the sigmoid that
+    makes alpha of an apical average. A rate of at most 0.2 is compared with a plateau of at most 1, as in that code.
 
     Parameters
     ----------
-    forward_soma, forward_apical
-        Window averages of the forward phase, shape (n,).
+    forward_soma, forward_plateau
+        Window average of the soma and plateau of the forward phase, shape (n,).
     learning_rate
         eta.
     """
-    error = RATE_MAX * sigma(forward_soma) - plateau(forward_apical)
-    return learning_rate * error * sigma_slope(forward_apical)
+    error = RATE_MAX * sigma(forward_soma) - forward_plateau
+    return learning_rate * error * (forward_plateau * (1.0 - forward_plateau))

@@ -1,8 +1,39 @@
-"""From a windowed apical average to a plateau potential."""
+"""From windowed averages of an apical dendrite to its plateau: what a hidden cell learns from.
+
+Every kind of plateau is a :class:`Readout`: what probes of the cell sum over the window of a phase, and where; the
+engine divides by the steps of the window (and takes the difference, where there is one), and :func:`plateau` makes
+alpha, between 0 and 1, of that average.
+
+``average``
+    alpha = sigma(g V), V the mean potential of the feedback sites, g the gain (1 in the paper). Guerguiev et al. (2017)
+    eLife 6:e22901, eqs 5 and 21.
+``bursts``
+    Poisson numbers with mean alpha: :func:`burst_difference`. The same, eqs 36-37.
+``axial``
+    alpha = sigma(g (V - V_trunk)/d), V_trunk the potential where the trunk ends, d what unit drive makes of the
+    difference. By Ohm's law the difference is proportional to the axial current that leaves the tuft, which a tuft can
+    know by itself (Rall 1962, Ann N Y Acad Sci 96:1071: axial current is the gradient of the potential; its use as a
+    plateau is this project's). The soma invades it with the opposite sign: its depolarisation flows into the tuft.
+``local``
+    alpha = sigma(g (V - rho V_trunk)/d), rho what the tuft has of a steady potential of the trunk's end, so that all
+    that comes up the trunk drops out at steady state, whatever the cell's shape; what is left is what synapses in the
+    tuft make there by themselves (this project's).
+``nmda``
+    alpha = mean of B(v), B(v) = 1/(1 + [Mg]/3.57 exp(-0.062 v)), v in mV, [Mg] = 1 mM: the fraction of the NMDA
+    channels at the feedback sites that magnesium does not block. Jahr & Stevens (1990) J Neurosci 10:3178, eq 4a.
+``calcium``
+    alpha = mean of m_inf(v) where the trunk ends: the steady activation of the high-voltage-activated calcium channels
+    that carry a plateau there, m_inf = a/(a + b), a = 0.055 (-27 - v)/(exp((-27 - v)/3.8) - 1),
+    b = 0.94 exp((-75 - v)/17), v in mV (half at -33 mV). Reuveni et al. (1993) J Neurosci 13:4609; plateaus at the
+    nexus: Larkum, Zhu & Sakmann (1999) Nature 398:338.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
 
 import numpy as np
 from scipy.special import expit
@@ -10,8 +41,54 @@ from scipy.special import expit
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, Integers
 
+Kind = Literal["average", "bursts", "axial", "local", "nmda", "calcium"]
+
 LATEST = 5
 """Most milliseconds by which a jittered plateau precedes the end of its phase."""
+
+
+class Quantity(IntEnum):
+    """What a probe sums (the `quantity` of SegDendProbe)."""
+
+    POTENTIAL = 0
+    NMDA = 1
+    CALCIUM = 2
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How one kind of plateau is read.
+
+    Attributes
+    ----------
+    quantity
+        What probes sum.
+    at_sites, at_nexus
+        Where they are: at the feedback sites, whose mean counts, and where the trunk ends. With both, the difference
+        counts, in units of what unit drive makes of it.
+    attenuated
+        Whether the potential where the trunk ends counts as much as the tuft has of it at steady state.
+    """
+
+    quantity: Quantity = Quantity.POTENTIAL
+    at_sites: bool = True
+    at_nexus: bool = False
+    attenuated: bool = False
+
+    @property
+    def is_fraction(self) -> bool:
+        """Whether the average is alpha already, not the argument of a sigmoid."""
+        return self.quantity != Quantity.POTENTIAL
+
+
+READOUTS: dict[Kind, Readout] = {
+    "average": Readout(),
+    "bursts": Readout(),
+    "axial": Readout(at_nexus=True),
+    "local": Readout(at_nexus=True, attenuated=True),
+    "nmda": Readout(Quantity.NMDA),
+    "calcium": Readout(Quantity.CALCIUM, at_sites=False, at_nexus=True),
+}
 
 
 def sigma(x: Array) -> Array:
@@ -26,30 +103,32 @@ def sigma_slope(x: Array) -> Array:
     return s * (1.0 - s)
 
 
-def plateau(apical_average: Array) -> Array:
+def plateau(apical_average: Array, kind: Kind = "average", gain: float = 1.0) -> Array:
     """Return alpha, the plateau potential at the end of a phase (eqs 5 and 21).
 
     Parameters
     ----------
     apical_average
-        Mean dimensionless apical potential over the window of the phase, shape (n,).
+        What the probes of each cell saw on average in the window of the phase, shape (n,).
+    kind
+        Of plateau.
+    gain
+        Factor of the sigmoid's argument.
 
     Returns
     -------
     Array
         alpha in (0, 1), shape (n,).
     """
-    return sigma(apical_average)
+    return apical_average if READOUTS[kind].is_fraction else sigma(gain * apical_average)
 
 
-def plateau_difference(forward_apical: Array, target_apical: Array) -> Array:
-    """Return alpha_t - alpha_f from the apical averages of the two phases, shape (n,)."""
-    return plateau(target_apical) - plateau(forward_apical)
+def plateau_difference(forward: Array, target: Array) -> Array:
+    """Return alpha_t - alpha_f from the plateaus of the two phases, shape (n,)."""
+    return target - forward
 
 
-def burst_difference(
-    forward_apical: Array, target_apical: Array, seed: int, example: int, gids: Sequence[int]
-) -> Array:
+def burst_difference(forward: Array, target: Array, seed: int, example: int, gids: Sequence[int]) -> Array:
     """Return N_t - N_f, Poisson numbers of spikes in a burst with means alpha_t and alpha_f (eqs 36-37).
 
     Its expectation is alpha_t - alpha_f: a basal memory that goes down with every spike of a burst in the forward
@@ -57,12 +136,12 @@ def burst_difference(
 
     Parameters
     ----------
-    forward_apical, target_apical
-        Windowed apical averages, shape (n,).
+    forward, target
+        The plateaus alpha_f and alpha_t, shape (n,).
     seed, example, gids
         Key of the random numbers of each cell.
     """
-    alphas = np.stack([plateau(forward_apical), plateau(target_apical)], axis=1)
+    alphas = np.stack([forward, target], axis=1)
     pairs = zip(gids, alphas, strict=True)
     counts = np.array([stream(seed, Purpose.BURSTS, gid, example).poisson(pair) for gid, pair in pairs], dtype=float)
     difference: Array = counts.reshape(-1, 2) @ np.array([-1.0, 1.0])

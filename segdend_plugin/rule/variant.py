@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from segdend_plugin.rule.plateau import Kind
+
 Initial = Literal["paper", "released_code"]
 Signal = Literal["spikes", "rates"]
 Route = Literal["broadcast", "layerwise"]
+Location = Literal["blind", "gain"]
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,12 @@ class Variant:
     feedback
         The way back.
     plateau
-        What an apical dendrite reports of a phase: the sigmoid of its ``"average"`` potential (eqs 5, 21), or
-        ``"bursts"``, a Poisson number of spikes with that mean (eqs 36-37).
+        What an apical dendrite reports of a phase (:mod:`~segdend_plugin.rule.plateau`): the sigmoid of its
+        ``"average"`` potential (eqs 5, 21), ``"bursts"`` with that mean, the ``"axial"`` current that leaves it, the
+        ``"local"`` part of its potential, the opening of its ``"nmda"`` channels, or the ``"calcium"`` plateau where
+        the trunk ends.
+    plateau_gain
+        Factor of the argument of the sigmoid.
     plateau_jitter
         Standard deviation (ms) of the times by which each cell's plateaus precede the end of the phase (folded normal,
         at most 5 ms; 3 in Fig 6 - figure supplement 1), 0 for synchronous plateaus.
@@ -79,13 +86,18 @@ class Variant:
         What hidden cells learn from: the difference of their plateaus, or exact ``"backprop"`` as a reference.
     cells_per_class
         Output cells that stand for one class.
+    location
+        Whether a synapse learns ``"blind"`` to its place on the cell, or in proportion to the transfer ``"gain"`` of
+        that place relative to the mean of its cell.
     """
 
     initial: Initial = "paper"
     memory: float = 0.0
     feedforward: Signal = "spikes"
     feedback: Feedback = Feedback()
-    plateau: Literal["average", "bursts"] = "average"
+    plateau: Kind = "average"
+    plateau_gain: float = 1.0
     plateau_jitter: float = 0.0
     hidden_error: Literal["plateau", "backprop"] = "plateau"
     cells_per_class: int = 1
+    location: Location = "blind"

@@ -88,12 +88,13 @@ def morphology(cell: str, experiment: Experiment) -> tuple[dict[str, Any], Elect
     summary = morphologies.summary(file.morphology)
     summary["source"] = file.given
     summary["repairs"] = [asdict(finding) for finding in file.findings]
-    found = network.electrotonics(cell, cable)
+    found = network.electrotonics(cell, cable, experiment.placement)
     built = network.pyramidal(cell, cable)
     summary["regions"] = {region: len(list(getattr(built, region))) for region in ("basal", "trunk", "oblique", "tuft")}
     summary["compartments"] = sum(section.nseg for section in built.all)
     summary["cable"] = cable.model_dump()
     summary["segregation"] = found.segregation().to_dict()
     summary["electrotonics"] = found.to_dict()
-    summary["reduced"] = network.cell_rule(cell, cable.model_copy(update={"reduced": True}))["reduction"]["report"]
+    reduced = cable.model_copy(update={"reduced": True})
+    summary["reduced"] = network.cell_rule(cell, reduced, experiment.placement)["reduction"]["report"]
     return summary, found

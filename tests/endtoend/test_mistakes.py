@@ -90,6 +90,12 @@ def test_the_cell(folder: Path, cell: str, words: tuple[str, ...]) -> None:
     check_train(folder, words, f"cell={cell}", "layers.hidden=[3]")
 
 
+def test_the_placement(folder: Path) -> None:
+    words = ("placement.feedback", "'oblique'", "'mouse_v1_l4_scnn1a'", "nothing 5000 um from the soma", "nearest")
+    settings = ("cell=mouse_v1_l4_scnn1a", "layers.hidden=[3]", "cable.nseg=1")
+    check_train(folder, words, *settings, "placement.feedback={region: oblique, nearest: 5000}")
+
+
 @pytest.mark.parametrize(
     ("part", "pixel", "words"),
     [

@@ -34,6 +34,24 @@ NETWORKS = {
         "data.test=2",
         "training.epochs=1",
     ],
+    # sites drawn on the tuft of every cell, each calibrated on the first cell
+    "placed": [
+        "cell=mouse_v1_l4_scnn1a",
+        "layers.hidden=[5]",
+        "cable.nseg=1",
+        "cable.calibration=per_cell",
+        "placement.feedforward.weighting=area",
+        "placement.feedforward.farthest=120",
+        "placement.feedback.region=tuft",
+        "placement.feedback.sites=3",
+        "rule.location=gain",
+        "rule.plateau=axial",
+        "rule.plateau_gain=3",
+        "rule.plateau_jitter=3",
+        "data.train=4",
+        "data.test=2",
+        "training.epochs=1",
+    ],
     # rates travel in every step; errors of whole layers after every example; the coupling lets the feedback count
     "rates": [
         "cell=three_compartment",
@@ -50,6 +68,7 @@ NETWORKS = {
         "training.epochs=1",
     ],
 }
+COMPARED = ("weights_sha256", "test_error", "layers", "compartments", "segregation", "reduction", "calibration")
 TO_FOUR = ("lumped", "reconstructed", "reduced")
 
 
@@ -73,7 +92,7 @@ def test_one_to_four_ranks(network, mpiexec, tmp_path):
     for n in (2, 3, 4) if network in TO_FOUR else (2, 3):
         shared = train([*mpiexec, "-n", str(n)], tmp_path / str(n), NETWORKS[network])
         assert shared["ranks"] == n
-        for key in ("weights_sha256", "test_error", "layers", "compartments", "segregation", "reduction"):
+        for key in COMPARED:
             assert shared[key] == alone[key], key
     assert alone["ranks"] == 1
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segdend_plugin.cells import catalogue
-from segdend_plugin.cells.sites import StandIn, most_distal_tips, spread_by_length
+from segdend_plugin.cells.sites import StandIn, draw, most_distal_tips
 from segdend_plugin.experiment import config
 from segdend_plugin.experiment.config import Cable
 from segdend_plugin.rule import phases
@@ -120,13 +120,18 @@ def test_sites_are_those_of_the_full_cell(rule):
     cell = network.pyramidal("mouse_v1_l5_rbp4", Cable())
     sections = list(cell.basal)
     reduction = rule("mouse_v1_l5_rbp4")["reduction"]
-    stand_in = StandIn(reduction["lengths"], [np.array(shares) for shares in reduction["shares"]], {})
+    shares, impedance = ([np.array(values) for values in reduction[name]] for name in ("shares", "impedance"))
+    stand_in = StandIn(reduction["pieces"], shares, impedance, {})
+    to_soma = np.concatenate([steady(cell.soma[0](0.5), list(section)) for section in sections])
     starts = np.cumsum([0, *(section.nseg for section in sections)])
     everywhere = np.concatenate(reduction["shares"])
     for gid in (3, 4):
-        drawn = spread_by_length([section.L for section in sections], 8, stream(0, Purpose.SITES, gid))
+        whole = [(k, 0.0, 1.0, section.L) for k, section in enumerate(sections)]
+        drawn = draw(whole, 8, stream(0, Purpose.SITES, gid))
         rows = [starts[k] + list(sections[k]).index(sections[k](x)) for k, x in drawn]
-        np.testing.assert_array_equal(stand_in.spread(8, stream(0, Purpose.SITES, gid)), everywhere[rows])
+        found, of_full = stand_in.spread(8, stream(0, Purpose.SITES, gid))
+        np.testing.assert_array_equal(found, everywhere[rows])
+        np.testing.assert_allclose(of_full, to_soma[rows], rtol=1e-9)
 
 
 def build(name, hidden, n_input, n_output, *settings):

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from segdend_plugin.cells.sites import Landing
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
 
@@ -64,6 +65,17 @@ def test_default_learning_rates_fall_with_fan_in_and_feedback():
         (["phases.dt=4", "phases.settle=46"], ["settle=46"]),
         (["rule.learning_rates=[-0.1, 0.1]"], ["rule.learning_rates", "-0.1"]),
         (["rule.learning_rates=fast"], ["rule.learning_rates", "fast"]),
+        (["cable.basal_sites=8"], ["cable.basal_sites", "unknown key"]),
+        (["placement.feedback.region=dendrite"], ["placement.feedback.region", "dendrite", "tips"]),
+        (["placement.feedback.per_input=all"], ["placement.feedback.per_input", "unknown key"]),
+        (["placement.feedforward.sites=0"], ["placement.feedforward.sites", "0"]),
+        (
+            ["placement.feedforward.nearest=90", "placement.feedforward.farthest=50"],
+            ["placement.feedforward", "farthest=50", "nearest=90", "enlarge"],
+        ),
+        (["rule.plateau=nmda", "rule.plateau_gain=2"], ["rule.plateau_gain=2", "nmda", "set 1"]),
+        (["cable.reduced=true", "placement.feedback.region=tuft"], ["cable.reduced", "tuft", "tips or nexus"]),
+        (["cable.reduced=true", "placement.feedforward.region=apical"], ["cable.reduced", "apical", "basal"]),
     ],
 )
 def test_mistakes_are_one_sentence_with_field_value_and_remedy(settings, words):
@@ -74,6 +86,15 @@ def test_mistakes_are_one_sentence_with_field_value_and_remedy(settings, words):
     assert message.endswith(".")
     for word in words:
         assert word in message
+
+
+def test_placement_reaches_the_engine():
+    experiment = config.load(
+        settings=["placement.feedforward={region: apical, weighting: area, farthest: 90, per_input: all}"]
+    )
+    landing = experiment.placement.feedforward.landing()
+    assert landing == Landing("apical", 8, "area", 0.0, 90.0, "all")
+    assert experiment.placement.feedback.landing() == Landing("tips", 4)
 
 
 def test_a_missing_file():

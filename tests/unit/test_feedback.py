@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from segdend_plugin.rule.feedback import FeedbackWeights, feedback_change, random_feedback, symmetric_feedback
+from segdend_plugin.rule.plateau import plateau
 from segdend_plugin.rule.variant import Feedback
 
 LAYERS = [list(range(20, 29)), list(range(29, 36))]  # gids of 9 and 7 cells
@@ -134,5 +135,5 @@ def test_noise_that_is_drawn_once_stays():
 
 def test_learned_feedback_lets_the_tuft_predict_the_rate_of_its_soma():
     # V = 0: 0.1/ms; apical average ln 3: alpha 0.75, slope 3/16
-    change = feedback_change(np.array([0.0]), np.array([np.log(3.0)]), 0.5)
+    change = feedback_change(np.array([0.0]), plateau(np.array([np.log(3.0)])), 0.5)
     assert change[0] == pytest.approx(0.5 * (0.1 - 0.75) * 3 / 16, rel=1e-12)

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from segdend_plugin.rule.plateau import burst_difference, plateau_difference, plateau_leads
+from segdend_plugin.rule.plateau import burst_difference, plateau, plateau_difference, plateau_leads
 
 
 def test_bursts_have_the_expectation_of_the_plateau_difference():
-    forward, target = np.array([-2.0, 0.0, 1.0]), np.array([1.5, 0.0, -1.0])
+    forward, target = plateau(np.array([-2.0, 0.0, 1.0])), plateau(np.array([1.5, 0.0, -1.0]))
     drawn = np.array([burst_difference(forward, target, 0, example, [5, 6, 7]) for example in range(3000)])
-    alpha = 1 / (1 + np.exp(-np.array([forward, target])))
+    alpha = 1 / (1 + np.exp(-np.array([[-2.0, 0.0, 1.0], [1.5, 0.0, -1.0]])))
     # N_t - N_f has variance alpha_t + alpha_f
     error = 4 * np.sqrt(alpha.sum(axis=0) / 3000)
     assert np.all(np.abs(drawn.mean(axis=0) - (alpha[1] - alpha[0])) < error)
@@ -21,7 +21,7 @@ def test_bursts_have_the_expectation_of_the_plateau_difference():
 
 
 def test_the_bursts_of_a_cell_do_not_depend_on_its_neighbours():
-    apical = np.linspace(0.0, 3.0, 40)
+    apical = plateau(np.linspace(0.0, 3.0, 40))
     together = burst_difference(apical, apical[::-1], 2, 9, list(range(40)))
     alone = [burst_difference(apical[[k]], apical[::-1][[k]], 2, 9, [k])[0] for k in range(40)]
     np.testing.assert_array_equal(together, alone)
