@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdend_plugin.cells.calibration import Calibration, Scale, calibrate
+from segdend_plugin.cells.calibration import Calibration, Scale, Synapse, calibrate
 from segdend_plugin.cells.sites import StandIn, most_distal_tips, spread_by_length
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.projection import RATE_SOURCE, Projection
+from segdend_plugin.engine.synapses import Landed, Synapses
+from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.rule.targets import RATE_MAX
@@ -150,6 +152,8 @@ class Population:
         Steady somatic potential for unit basal drive, k_b (cable cells are calibrated to it).
     stand_in
         The basal dendrites that a reduced cell stands for, None for cells that have their own.
+    synapse
+        What a drive opens on cable cells.
     """
 
     def __init__(
@@ -161,11 +165,22 @@ class Population:
         scale: Scale,
         somatic_gain: float,
         stand_in: StandIn | None = None,
+        synapse: Synapse = Synapse(),  # noqa: B008  frozen
     ) -> None:
         self.name, self.kind, self.gids, self.cells = name, kind, list(gids), list(cells)
         self.scale, self.somatic_gain, self.stand_in = scale, somatic_gain, stand_in
         self.local_gids = [cell.gid for cell in self.cells]
         self.is_lumped = bool(self.cells) and self.cells[0].lumped is not None
+        self.synapses = Synapses(synapse, scale)
+        if self.synapses.split and stand_in is not None:
+            raise ConfigError(
+                "synapse.model='conductance' needs the full cells, because the compartments of a reduced cell share "
+                "synapses: set cable.reduced=false."
+            )
+        self.landed: dict[str, list[list[Landed]]] = {
+            "basal": [[] for _ in self.cells],
+            "tuft": [[] for _ in self.cells],
+        }
         self.inbound: Projection | None = None
         self.feedback: Projection | None = None
         self.calibration: Calibration | None = None
@@ -176,6 +191,11 @@ class Population:
         self._leads: list[Probe] = []
         self._tuft_sites = 1
         self._teachers: Probe | None = None
+
+    @property
+    def splits(self) -> bool:
+        """Whether its projections sum excitation and inhibition apart."""
+        return self.synapses.split and not self.is_lumped
 
     def spike_sources(self) -> list[tuple[int, HocObject]]:
         """Return gid and spiking mechanism of every local cell."""
@@ -234,7 +254,8 @@ class Population:
                 continue
             places = spread_by_length([section.L for section in cell.basal], n_slots, rng)
             for slot, (k, x) in enumerate(places):
-                self._add_site(cell.basal[k](x), projection.drive(post, slot), self.calibration.site_current(k, x))
+                current = self.calibration.site_current(k, x)
+                self._add_site("basal", cell.basal[k](x), projection, post, slot, current)
 
     def receive_feedback(self, projection: Projection, n_sites: int) -> None:
         """Let a feedback projection drive the tufts, and probe their potential where it lands.
@@ -258,7 +279,7 @@ class Population:
                 sites = most_distal_tips(cell.tuft, cell.soma, n_sites)
                 self._tuft_sites = len(sites)
                 for site in sites:
-                    self._add_site(site, projection.drive(post), self.calibration.tuft)
+                    self._add_site("tuft", site, projection, post, 0, self.calibration.tuft)
                     probe = h.SegDendProbe(site)
                     probe.rest, probe.unit = self.scale.rest, self.scale.unit
                     probes.append(probe)
@@ -317,13 +338,12 @@ class Population:
         for post, soma in enumerate(self._somas):
             h.setpointer(projection.drive(post), dendrite, soma)
 
-    def _add_site(self, place: Segment, drive: HocObject, gain: float) -> None:
-        from neuron import h
-
-        site = h.SegDendSite(place)
-        site.gain = gain
-        h.setpointer(drive, "drive", site)
-        self._mechanisms.append(site)
+    def _add_site(
+        self, role: str, place: Segment, projection: Projection, post: int, slot: int, current: float
+    ) -> None:
+        nmda = self.synapses.nmda(role)
+        self._mechanisms.append(self.synapses.site(place, projection, post, slot, current, nmda))
+        self.landed[role][post].append(Landed(place, current))
 
     def _add_mixtures(self, projection: Projection, post: int, shares: Array) -> None:
         """Share the slots of a reduced cell among its compartments, `shares` of shape (n_slots, n_compartments)."""

@@ -79,7 +79,8 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
             matrix, biases = weights.feedforward(seed, population.local_gids, len(pre), variant.initial)
             places = np.zeros_like(slots) if population.is_lumped else slots
             n_places = 1 if population.is_lumped else wiring.basal_sites
-            projection = Projection(matrix, biases, places, n_places, _kernel(population), variant.memory)
+            split = population.splits
+            projection = Projection(matrix, biases, places, n_places, _kernel(population), variant.memory, split)
             population.receive(projection, n_places, seed)
             if variant.feedforward == "spikes" and depth == 0:
                 network.inputs.send_spikes(projection, wiring.delay)
@@ -111,7 +112,7 @@ def _feed_back(
     nothing = np.zeros((len(sources), len(population.cells)))
     slots = np.zeros(len(sources), dtype=np.int64)
     variant = network.variant
-    projection = Projection(nothing, nothing[0], slots, 1, _kernel(population), variant.memory)
+    projection = Projection(nothing, nothing[0], slots, 1, _kernel(population), variant.memory, population.splits)
     population.receive_feedback(projection, wiring.tuft_sites)
     if variant.feedback.signal == "spikes":
         projection.connect(network.ranks.pc, sources, wiring.feedback_delay, here)

@@ -16,6 +16,7 @@ from segdend_plugin.rule.rates import PUBLISHED, learning_rates
 from segdend_plugin.rule.variant import Feedback, Initial, Route, Signal, Variant
 
 LUMPED = "three_compartment"
+REST = -70.0  # mV
 DIGITS_EPOCHS = 6
 REPORT_EVERY = 100
 """Training examples between two reports of the running error."""
@@ -174,6 +175,31 @@ class Cable(_Part):
     )
 
 
+class SynapsePart(_Part):
+    """What synapses open on reconstructed cells; three-compartment cells ignore it."""
+
+    model: Literal["current", "conductance"] = Field(
+        "current",
+        description="current, as in the paper, or conductances of excitation and inhibition by a weight's sign",
+    )
+    e_excitatory: float = Field(0.0, description="mV, above rest (-70)")
+    e_inhibitory: float = Field(-80.0, description="mV, below rest: at rest a conductance would only shunt")
+    nmda_feedforward: float = Field(0.0, ge=0, description="peak of NMDA relative to AMPA conductance, unblocked")
+    nmda_feedback: float = Field(0.0, ge=0, description="the same in the tuft; 0.71 in Markram et al. 2015")
+    tau_nmda: float = Field(43.0, ge=5, description="decay of the NMDA conductance, ms (Markram et al. 2015)")
+
+    @model_validator(mode="after")
+    def _drives_both_ways(self) -> SynapsePart:
+        if not self.e_inhibitory < REST < self.e_excitatory:
+            raise ValueError(
+                f"e_inhibitory={self.e_inhibitory:g} and e_excitatory={self.e_excitatory:g} must lie below and above "
+                f"rest ({REST:g} mV), where a conductance only shunts and none has unit strength: move them"
+            )
+        if self.model == "current" and (self.nmda_feedforward or self.nmda_feedback):
+            raise ValueError("nmda channels need conductances: set synapse.model=conductance")
+        return self
+
+
 class Experiment(_Part):
     """Everything that decides the outcome of a run, apart from the number of ranks, which does not."""
 
@@ -190,6 +216,7 @@ class Experiment(_Part):
     phases: Phases = Phases()
     lumped: Lumped = Lumped()
     cable: Cable = Cable()
+    synapse: SynapsePart = SynapsePart()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Experiment:
@@ -201,6 +228,11 @@ class Experiment(_Part):
                 raise ValueError(f"{where}={mixture}: give every cell a fraction greater than 0")
             if abs(sum(mixture.values()) - 1.0) > 1e-6:
                 raise ValueError(f"{where}: the fractions add up to {sum(mixture.values()):g}: make them add up to 1")
+        if self.synapse.model == "conductance" and self.cable.reduced:
+            raise ValueError(
+                "synapse.model=conductance needs the full cells, because the compartments of a reduced cell share "
+                "synapses: set cable.reduced=false"
+            )
         if self.feedback.learning_rate and (self.feedback.weights != "random" or self.feedback.noise):
             raise ValueError(
                 f"feedback.learning_rate={self.feedback.learning_rate:g} needs random feedback without noise: "

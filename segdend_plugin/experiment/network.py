@@ -6,16 +6,15 @@ import sys
 from typing import Any
 
 from segdend_plugin.cells import catalogue, templates
-from segdend_plugin.cells.calibration import lumped_conductance
+from segdend_plugin.cells.calibration import Synapse, lumped_conductance
 from segdend_plugin.cells.reduction import TOLERANCE
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.experiment.config import LUMPED, Cable, Experiment
+from segdend_plugin.experiment.config import LUMPED, REST, Cable, Experiment
 from segdend_plugin.hosts import netpyne as host
 from segdend_plugin.types import HocObject
 
-REST = -70.0  # mV
 LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
 
 
@@ -39,6 +38,7 @@ def build(experiment: Experiment, n_input: int, n_output: int) -> Network:
         somatic_gain=experiment.cable.somatic_gain,
         unit=experiment.cable.unit,
         variant=experiment.variant(),
+        synapse=Synapse(**experiment.synapse.model_dump()),
     )
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from segdend_plugin.cells.calibration import Scale
+from segdend_plugin.cells.calibration import Scale, Synapse
 from segdend_plugin.cells.sites import StandIn
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
@@ -62,6 +62,7 @@ def create(
     somatic_gain: float = 0.6 / 0.7,
     unit: float = 1.0,
     variant: Variant = Variant(),  # noqa: B008  frozen
+    synapse: Synapse = Synapse(),  # noqa: B008  frozen
 ) -> Network:
     """Build a network as ``netpyne.sim.create`` does, with dense plastic projections.
 
@@ -77,6 +78,8 @@ def create(
         Millivolts that the rule calls 1.
     variant
         Form of the algorithm.
+    synapse
+        What a drive opens on cable cells: a current, or conductances.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def create(
         rules = _take_rules(sim.net.params.connParams, sim_config.dt)
         sim.net.createPops()
         sim.net.createCells()
-        builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit), variant)
+        builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit), variant, synapse)
         others = bool(sim.net.params.connParams)
         network = builder.build(sim.net.connectCells)
         network.announce_spikes(others or bool(sim_config.recordCellsSpikes))
@@ -199,9 +202,10 @@ class _Builder:
         somatic_gain: float,
         scale: Scale,
         variant: Variant,
+        synapse: Synapse,
     ) -> None:
         self.sim, self.ranks, self.seed, self.somatic_gain, self.scale = sim, ranks, seed, somatic_gain, scale
-        self.variant = variant
+        self.variant, self.synapse = variant, synapse
         self.forward = _chain([rule for rule in rules if rule.role == "feedforward"])
         self.back = _feedback(self.forward, [rule for rule in rules if rule.role == "feedback"], variant.feedback.route)
         unknown = [name for rule in rules for name in (*rule.pre, *rule.post) if name not in sim.net.pops]
@@ -258,7 +262,8 @@ class _Builder:
             reduction = (self.sim.net.params.cellParams.get(kind) or {}).get("reduction")
             handles = [self._handle(cell, rule, back, reduction) for cell in self.local[name]]
             gain = somatic_gain_of(handles, self.somatic_gain)
-            population = Population(name, kind, self.gids[name], handles, self.scale, gain, _stand_in(reduction))
+            stand_in = _stand_in(reduction)
+            population = Population(name, kind, self.gids[name], handles, self.scale, gain, stand_in, self.synapse)
             population.calibrate(self.ranks, back.sites if back is not None else 0)
             wiring.spike_by(self.ranks.pc, population)
             populations.append(population)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from segdend_plugin.cells.calibration import Scale
+from segdend_plugin.cells.calibration import Scale, Synapse
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
@@ -43,6 +43,7 @@ def create(
     scale: Scale = Scale(),  # noqa: B008  frozen
     somatic_gain: float = 0.6 / 0.7,
     variant: Variant = Variant(),  # noqa: B008  frozen
+    synapse: Synapse = Synapse(),  # noqa: B008  frozen
 ) -> Network:
     """Connect cells that exist already; gids are registered here.
 
@@ -64,6 +65,8 @@ def create(
         Steady somatic potential for unit basal drive of cable cells, k_b.
     variant
         Form of the algorithm.
+    synapse
+        What a drive opens on cable cells: a current, or conductances.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def create(
     populations = []
     for depth, layer in enumerate(layers):
         gain = somatic_gain_of(layer.cells, somatic_gain)
-        population = Population(f"layer{depth + 1}", "cells", layer.gids, layer.cells, scale, gain)
+        population = Population(f"layer{depth + 1}", "cells", layer.gids, layer.cells, scale, gain, synapse=synapse)
         for gid in population.local_gids:
             ranks.pc.set_gid2node(gid, ranks.rank)
         wiring.spike_by(ranks.pc, population)

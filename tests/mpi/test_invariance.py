@@ -15,6 +15,16 @@ NETWORKS = {
         "layers.hidden=[5]",
         "cable.nseg=1",
     ],
+    "conductance": [
+        "cells={mouse_v1_l4_nr5a1: 0.6, three_compartment: 0.4}",
+        "layers.hidden=[5]",
+        "cable.nseg=1",
+        "synapse.model=conductance",
+        "synapse.nmda_feedback=0.7",
+        "data.train=4",
+        "data.test=2",
+        "training.epochs=1",
+    ],
     # one rank fits the reduced cell, and all build it
     "reduced": [
         "cells={mouse_v1_l4_nr5a1: 0.6, three_compartment: 0.4}",
