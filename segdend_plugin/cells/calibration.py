@@ -97,6 +97,16 @@ def calibrate(
     return Calibration(currents, float(scale.unit / mean_potential), segregation(soma, tuft))
 
 
+def somatic_current(segregation: Segregation, scale: Scale) -> float:
+    """Return the current (nA) at the soma of a cable cell that moves it by one unit, at steady state."""
+    return scale.unit / segregation.soma_input
+
+
+def lumped_somatic_current(conductance: float, scale: Scale) -> float:
+    """Return the same for a three-compartment cell, `conductance` being that of its soma (uS)."""
+    return scale.unit * conductance
+
+
 @dataclass(frozen=True)
 class Synapse:
     """What a drive opens on a cable cell; lumped dendrites have no membrane, and no reversal potential.

@@ -8,25 +8,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.experiment.parts import InhibitionPart, Part, SynapsePart
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
 from segdend_plugin.rule.variant import Feedback, Initial, Route, Signal, Variant
 
 LUMPED = "three_compartment"
-REST = -70.0  # mV
 DIGITS_EPOCHS = 6
 REPORT_EVERY = 100
 """Training examples between two reports of the running error."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class HiddenLayer(_Part):
+class HiddenLayer(Part):
     """One hidden layer; without `cell` or `cells` it is made of the experiment's."""
 
     size: int = Field(gt=0, description="number of cells")
@@ -34,7 +30,7 @@ class HiddenLayer(_Part):
     cells: dict[str, float] | None = Field(None, description="fraction of each cell")
 
 
-class Layers(_Part):
+class Layers(Part):
     """The sizes of the network."""
 
     hidden: tuple[HiddenLayer, ...] = Field((HiddenLayer(size=50),), description="hidden layers, [] for none")
@@ -49,7 +45,7 @@ class Layers(_Part):
         return value
 
 
-class Data(_Part):
+class Data(Part):
     """Which images, how many, and what is to be learned of them."""
 
     name: Literal["digits", "mnist"] = Field(
@@ -62,7 +58,7 @@ class Data(_Part):
     labels: Literal["class", "parity", "low_high"] = Field("class", description="ten digits, odd/even, or 0-4/5-9")
 
 
-class Training(_Part):
+class Training(Part):
     """How long to train and when to look."""
 
     epochs: int | None = Field(None, ge=0, description="passes through the images; by default 6 for the digits, else 1")
@@ -70,13 +66,13 @@ class Training(_Part):
     evaluate_images: int = Field(100, gt=0, description="held-out images of an evaluation during training")
 
 
-class Diagnostics(_Part):
+class Diagnostics(Part):
     """What is recorded of training."""
 
     every: int = Field(0, ge=0, description="examples between records of angles, losses, rates and plateaus; 0: none")
 
 
-class Checkpoint(_Part):
+class Checkpoint(Part):
     """How often a run is saved so that it can be resumed."""
 
     every: int = Field(
@@ -84,7 +80,7 @@ class Checkpoint(_Part):
     )
 
 
-class Rule(_Part):
+class Rule(Part):
     """The learning rule."""
 
     train_hidden: bool = Field(True, description="false freezes the hidden weights: the usual control")
@@ -113,7 +109,7 @@ class Rule(_Part):
     feedforward: Signal = Field("spikes", description="what cells send upwards: spikes, or rates (released code)")
 
 
-class FeedbackPart(_Part):
+class FeedbackPart(Part):
     """The way back to the tufts."""
 
     weights: Literal["random", "symmetric", "sign_concordant"] = Field(
@@ -128,7 +124,7 @@ class FeedbackPart(_Part):
     signal: Signal = Field("spikes", description="what the source sends back: spikes, or rates (Fig 7A)")
 
 
-class Phases(_Part):
+class Phases(Part):
     """Times in ms (eLife 22901, Methods; the test phase is the released code's)."""
 
     dt: float = Field(1.0, gt=0, le=5, description="time step")
@@ -147,7 +143,7 @@ class Phases(_Part):
         return self
 
 
-class Lumped(_Part):
+class Lumped(Part):
     """Conductances of three-compartment cells, in 1/ms with C_m = 1 (eLife 22901, Table 1)."""
 
     g_leak: float = Field(0.1, gt=0, description="leak")
@@ -155,7 +151,7 @@ class Lumped(_Part):
     g_apical: float = Field(0.0, ge=0, description="apical dendrite to soma: 0, 0.05 or 0.6 in the paper")
 
 
-class Cable(_Part):
+class Cable(Part):
     """Passive membrane and discretisation of reconstructed cells, and how the rule's units map onto them."""
 
     axial_resistivity: float = Field(100.0, gt=0, description="Ohm cm")
@@ -175,32 +171,7 @@ class Cable(_Part):
     )
 
 
-class SynapsePart(_Part):
-    """What synapses open on reconstructed cells; three-compartment cells ignore it."""
-
-    model: Literal["current", "conductance"] = Field(
-        "current",
-        description="current, as in the paper, or conductances of excitation and inhibition by a weight's sign",
-    )
-    e_excitatory: float = Field(0.0, description="mV, above rest (-70)")
-    e_inhibitory: float = Field(-80.0, description="mV, below rest: at rest a conductance would only shunt")
-    nmda_feedforward: float = Field(0.0, ge=0, description="peak of NMDA relative to AMPA conductance, unblocked")
-    nmda_feedback: float = Field(0.0, ge=0, description="the same in the tuft; 0.71 in Markram et al. 2015")
-    tau_nmda: float = Field(43.0, ge=5, description="decay of the NMDA conductance, ms (Markram et al. 2015)")
-
-    @model_validator(mode="after")
-    def _drives_both_ways(self) -> SynapsePart:
-        if not self.e_inhibitory < REST < self.e_excitatory:
-            raise ValueError(
-                f"e_inhibitory={self.e_inhibitory:g} and e_excitatory={self.e_excitatory:g} must lie below and above "
-                f"rest ({REST:g} mV), where a conductance only shunts and none has unit strength: move them"
-            )
-        if self.model == "current" and (self.nmda_feedforward or self.nmda_feedback):
-            raise ValueError("nmda channels need conductances: set synapse.model=conductance")
-        return self
-
-
-class Experiment(_Part):
+class Experiment(Part):
     """Everything that decides the outcome of a run, apart from the number of ranks, which does not."""
 
     seed: int = Field(0, ge=0, lt=2**25, description="seed of all random streams")
@@ -217,6 +188,7 @@ class Experiment(_Part):
     lumped: Lumped = Lumped()
     cable: Cable = Cable()
     synapse: SynapsePart = SynapsePart()
+    inhibition: tuple[InhibitionPart, ...] = Field((), description="populations of interneurons")
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Experiment:
@@ -249,6 +221,26 @@ class Experiment(_Part):
             raise ValueError(
                 f"rule.learning_rates has {len(rates)} values: give {wanted}, one per hidden layer and the output's"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _interneurons_fit(self) -> Experiment:
+        names = [own.name for own in self.inhibition]
+        for k, own in enumerate(self.inhibition):
+            where, depth = f"inhibition.{k}", len(self.layers.hidden)
+            if names.count(own.name) > 1 or own.name in ("input", "output") or own.name.startswith("hidden"):
+                raise ValueError(f"{where}.name={own.name!r} is taken: choose another")
+            if own.layer > depth:
+                raise ValueError(f"{where}.layer={own.layer}: there are {depth} hidden layers: choose one of them")
+            if own.onto != "soma" and LUMPED in self.mixture(own.layer - 1):
+                raise ValueError(
+                    f"{where}.onto={own.onto!r} needs dendrites with a membrane, which {LUMPED} cells have not: take "
+                    "'soma', or reconstructed cells"
+                )
+            if own.onto == "basal" and self.cable.reduced:
+                raise ValueError(
+                    f"{where}.onto='basal' needs the basal dendrites that reduced cells have not: take 'soma' or 'tuft'"
+                )
         return self
 
     def _mixtures(self) -> list[tuple[str, dict[str, float]]]:
@@ -414,6 +406,7 @@ def _nearest(location: Sequence[str | int]) -> str:
         if isinstance(step, str) and part is not None and step in part.model_fields:
             annotation = part.model_fields[step].annotation
             part = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    known = list(part.model_fields) if part is not None else list(HiddenLayer.model_fields)
+    items = InhibitionPart if location[0] == "inhibition" else HiddenLayer
+    known = list((part or items).model_fields)
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"did you mean {near[0]!r}" if near else f"the keys here are {', '.join(known)}"

@@ -11,8 +11,10 @@ from segdend_plugin.cells.reduction import TOLERANCE
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.experiment.config import LUMPED, REST, Cable, Experiment
+from segdend_plugin.experiment.config import LUMPED, Cable, Experiment
+from segdend_plugin.experiment.parts import REST
 from segdend_plugin.hosts import netpyne as host
+from segdend_plugin.hosts.inhibition import ROLE
 from segdend_plugin.types import HocObject
 
 LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
@@ -91,7 +93,20 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
         )
     params.popParams["output"] = {"cellType": "output", "numCells": n_output}
     params.connParams["->output"] = _rule(experiment, pre, ["output"], "soma", "feedforward", 1)
+    _add_interneurons(params, experiment, posts)
     return params
+
+
+def _add_interneurons(params: Any, experiment: Experiment, posts: list[list[str]]) -> None:
+    """Add interneurons behind all other cells, so that these keep their gids and with them their weights."""
+    if experiment.inhibition:
+        params.cellParams["interneuron"] = _three_compartment(experiment, g_apical=0.0)
+    for own in experiment.inhibition:
+        params.popParams[own.name] = {"cellType": "interneuron", "numCells": own.size}
+        post = posts[own.layer - 1]
+        rule = _rule(experiment, [own.name], post, own.onto, ROLE, 1)
+        rule["plast"]["params"] = {"role": ROLE, **own.model_dump(exclude={"name", "size", "layer"})}
+        params.connParams[f"{own.name}->{post[0]}"] = rule
 
 
 def shares(mixture: dict[str, float], size: int) -> dict[str, int]:

@@ -8,7 +8,8 @@ SegDendProjection::
         'plast': {'mech': 'SegDendProjection', 'params': {'role': 'feedforward', 'sites': 8}}}
 
 `role` is ``'feedforward'`` (onto basal dendrites, learned) or ``'feedback'`` (from the output population onto
-tufts, fixed); `sec` names a section list of the cell; `sites` counts the places per cell.
+tufts, fixed); `sec` names a section list of the cell; `sites` counts the places per cell. Rules of interneurons have
+the role ``'inhibition'`` (`segdend_plugin.hosts.inhibition`).
 
 A cell rule may have an entry ``'reduction'`` (`segdend_plugin.cells.templates.reduced_cell_params`): then feed-forward
 synapses are drawn on the dendrites that it describes and act on the sections that it names.
@@ -28,11 +29,12 @@ import numpy as np
 
 from segdend_plugin.cells.calibration import Scale, Synapse
 from segdend_plugin.cells.sites import StandIn
-from segdend_plugin.engine import mechanisms, mpi, wiring
+from segdend_plugin.engine import inhibition, mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
 from segdend_plugin.errors import ConfigError, SegDendError
+from segdend_plugin.hosts.inhibition import InhibitionRule, take_rules
 from segdend_plugin.rule.variant import Route, Variant
 from segdend_plugin.types import HocObject, Section
 
@@ -100,10 +102,13 @@ def create(
     clear()
     with _quiet(sim_config):
         sim.initialize(netParams=net_params, simConfig=sim_config)
+        inhibiting = take_rules(sim.net.params.connParams, MECHANISM)
         rules = _take_rules(sim.net.params.connParams, sim_config.dt)
         sim.net.createPops()
         sim.net.createCells()
-        builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit), variant, synapse)
+        builder = _Builder(
+            sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit), variant, synapse, inhibiting
+        )
         others = bool(sim.net.params.connParams)
         network = builder.build(sim.net.connectCells)
         network.announce_spikes(others or bool(sim_config.recordCellsSpikes))
@@ -203,12 +208,14 @@ class _Builder:
         scale: Scale,
         variant: Variant,
         synapse: Synapse,
+        inhibiting: list[InhibitionRule],
     ) -> None:
         self.sim, self.ranks, self.seed, self.somatic_gain, self.scale = sim, ranks, seed, somatic_gain, scale
-        self.variant, self.synapse = variant, synapse
+        self.variant, self.synapse, self.inhibiting = variant, synapse, inhibiting
         self.forward = _chain([rule for rule in rules if rule.role == "feedforward"])
         self.back = _feedback(self.forward, [rule for rule in rules if rule.role == "feedback"], variant.feedback.route)
-        unknown = [name for rule in rules for name in (*rule.pre, *rule.post) if name not in sim.net.pops]
+        named = [name for rule in rules for name in (*rule.pre, *rule.post)] + [rule.pre for rule in inhibiting]
+        unknown = [name for name in named if name not in sim.net.pops]
         if unknown:
             raise ConfigError(f"popParams: there is no population {unknown[0]!r} that connParams name: add it.")
         self.local: dict[str, list[Any]] = {name: [] for name in sim.net.pops}
@@ -225,9 +232,11 @@ class _Builder:
         layers = [self._layer(rule) for rule in self.forward]
         if len(layers[-1].populations) != 1 or not layers[-1].populations[0].name:
             raise ConfigError(f"connParams[{self.forward[-1].label!r}]: make the output layer of one population.")
+        interneurons = [self._interneurons(rule) for rule in self.inhibiting]
         connect_others()
         network = Network(self.ranks, inputs, layers[:-1], layers[-1].populations[0], self.seed, self.variant)
         wiring.connect(network, [self._wiring(rule) for rule in self.forward])
+        inhibition.connect(network, interneurons)
         return network
 
     def _give_up_thresholds(self) -> None:
@@ -236,6 +245,7 @@ class _Builder:
         A detector costs a test per cell and step, and goes away only when all gids are given up and claimed anew.
         """
         pc, ours = self.ranks.pc, {name for rule in self.forward for name in rule.post}
+        ours |= {rule.pre for rule in self.inhibiting}
         places = dict(self.sim.net.gid2lid)
         pc.gid_clear()
         for name, cells in self.local.items():
@@ -268,6 +278,19 @@ class _Builder:
             wiring.spike_by(self.ranks.pc, population)
             populations.append(population)
         return Layer(tuple(populations))
+
+    def _interneurons(self, rule: InhibitionRule) -> inhibition.Interneurons:
+        handles = []
+        for cell in self.local[rule.pre]:
+            soma = next(sec for sec in cell.secs.values() if not sec["topol"])
+            handles.append(CellHandle(cell.gid, soma["hObj"](0.5), lumped=_lumped(soma)))
+            if handles[-1].lumped is None:
+                raise ConfigError(f"popParams[{rule.pre!r}]: interneurons need a {LUMPED} on their soma: add it.")
+        what = rule.inhibition([forward.post for forward in self.forward[:-1]])
+        delay = wiring.usable_delay(rule.delay, self.sim.cfg.dt)
+        population = inhibition.Interneurons(rule.pre, self.gids[rule.pre], handles, self.scale, what, delay)
+        wiring.spike_by(self.ranks.pc, population)
+        return population
 
     def _handle(
         self, cell: Any, rule: ProjectionRule, back: ProjectionRule | None, reduction: Mapping[str, Any] | None

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from segdend_plugin.cells.calibration import Scale, Synapse
-from segdend_plugin.engine import mechanisms, mpi, wiring
+from segdend_plugin.engine import inhibition, mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
+from segdend_plugin.rule.inhibition import Inhibition
 from segdend_plugin.rule.variant import Variant
 from segdend_plugin.types import HocObject
 
@@ -33,6 +34,28 @@ class LayerOfCells:
     wiring: wiring.Wiring = field(default_factory=wiring.Wiring)
 
 
+@dataclass(frozen=True)
+class InterneuronCells:
+    """One population of interneurons, as one rank sees it.
+
+    Attributes
+    ----------
+    gids
+        All its cells, ascending, the same list on every rank.
+    cells
+        Those on this rank, lumped.
+    inhibition
+        What they do.
+    delay
+        Conduction delay to and from them (ms).
+    """
+
+    gids: Sequence[int]
+    cells: Sequence[CellHandle]
+    inhibition: Inhibition
+    delay: float = 1.0
+
+
 def create(
     inputs: Sequence[int],
     input_cells: Sequence[tuple[int, HocObject]],
@@ -44,6 +67,7 @@ def create(
     somatic_gain: float = 0.6 / 0.7,
     variant: Variant = Variant(),  # noqa: B008  frozen
     synapse: Synapse = Synapse(),  # noqa: B008  frozen
+    interneurons: Sequence[InterneuronCells] = (),
 ) -> Network:
     """Connect cells that exist already; gids are registered here.
 
@@ -67,6 +91,8 @@ def create(
         Form of the algorithm.
     synapse
         What a drive opens on cable cells: a current, or conductances.
+    interneurons
+        Populations of interneurons.
 
     Returns
     -------
@@ -89,9 +115,19 @@ def create(
         wiring.spike_by(ranks.pc, population)
         population.calibrate(ranks, layer.wiring.tuft_sites if depth < len(layers) - 1 else 0)
         populations.append(population)
+    inhibiting = []
+    for k, own in enumerate(interneurons):
+        delay = wiring.usable_delay(own.delay, dt)
+        inhibiting.append(
+            inhibition.Interneurons(f"interneurons{k + 1}", own.gids, own.cells, scale, own.inhibition, delay)
+        )
+        for gid in inhibiting[-1].local_gids:
+            ranks.pc.set_gid2node(gid, ranks.rank)
+        wiring.spike_by(ranks.pc, inhibiting[-1])
     hidden = [Layer((population,)) for population in populations[:-1]]
     network = Network(ranks, Inputs(inputs, input_cells), hidden, populations[-1], seed, variant)
     wiring.connect(network, [_usable(layer.wiring, dt) for layer in layers])
+    inhibition.connect(network, inhibiting)
     ranks.pc.set_maxstep(10)
     return network
 
