@@ -22,7 +22,8 @@ NETWORKS = {
         "synapse.model=conductance",
         "synapse.nmda_feedback=0.7",
         "inhibition=[{name: sst, size: 5, fraction: 0.6, silent_in: window},"
-        " {name: b, size: 2, onto: basal, driven_by: output}, {name: pv, size: 3, layer: 2, onto: soma, driven_by: input}]",
+        " {name: b, size: 2, onto: basal, driven_by: output},"
+        " {name: pv, size: 3, layer: 2, onto: soma, driven_by: input}]",
         "data.train=4",
         "data.test=2",
         "training.epochs=1",
