@@ -125,6 +125,12 @@ class Interneurons(Population):
 
 def connect(network: Network, interneurons: Sequence[Interneurons]) -> None:
     """Connect interneurons that own their gids to a network that is connected itself."""
+    for own in interneurons:
+        if own.inhibition.layer not in range(len(network.hidden)):
+            raise ConfigError(
+                f"inhibition {own.name!r}: layer={own.inhibition.layer} is none of the {len(network.hidden)} hidden "
+                "layers, counted from 0: choose one of them."
+            )
     network.interneurons = tuple(interneurons)
     populations = [population for layer in network.layers for population in layer.populations]
     here = {gid: soma for population in (*populations, *interneurons) for gid, soma in population.spike_sources()}
