@@ -31,15 +31,19 @@ Model
     A postsynaptic cell has n_slots places; presynaptic cell `pre` lands on slot[pre].
     SegDendSite and SegDendLumped read `out` through pointers.
 
+    Split, weights and biases above and below 0 are summed apart, for conductances: `out`
+    is twice as long, first all drives of excitation, then the sizes of all drives of
+    inhibition. A weight that learns through 0 changes sides.
+
     The average of every presynaptic cell's filtered train s (always with kappa) over
     the two windows is kept in closed form: a spike adds the mean of kappa over those
     steps of the window that it reaches. learn() adds the outer product of these
     forward averages with a postsynaptic vector to the weights; scale_learning() takes a
     factor for every place of every postsynaptic cell, by which these changes differ.
 
-Memory is the caller's: bind() takes Vectors of fixed size
+Memory is the caller's: bind() takes Vectors of fixed size, and whether to split
     weights (n_pre*n_post, postsynaptic cell fastest), bias (n_post), slot (n_pre),
-    out (n_slots*n_post), forward_trace (n_pre), target_trace (n_pre), in 1/ms.
+    out (n_slots*n_post, split 2*n_slots*n_post), forward_trace (n_pre), target_trace (n_pre), in 1/ms.
 
 Parameters
     tau_slow 10 ms, tau_fast 3 ms     tau_L and tau_s
@@ -87,6 +91,7 @@ namespace {
 
 struct Projection {
     int n_pre{}, n_post{}, n_slots{};
+    bool split{};                             // whether excitation and inhibition are summed apart
     double *weights{}, *bias{}, *slot{}, *out{}, *forward_trace{}, *target_trace{};
     double* rates{};                          // of the presynaptic cells, where these are sent instead of spikes
     double* place_gain{};                     // factors of learning, per slot and postsynaptic cell, or none
@@ -94,7 +99,8 @@ struct Projection {
     std::vector<double> come, sent;           // the rates that have arrived, and those that `out` was made of
     std::vector<double> way;                  // rates on their way: a row for each step of delay beyond the first
     long late{}, next{};                      // number of these rows, and the one that arrives next
-    std::vector<double> slow, fast, arrived;  // per slot and postsynaptic cell
+    std::vector<double> slow, fast, arrived;  // per slot (split: of both sides) and postsynaptic cell
+    std::vector<double> sides;                // split biases
     std::vector<double> past;                 // `arrived` of the last `kept` steps, where the kernel is cut
     std::vector<int> count, fired;            // spikes of this step: per presynaptic cell, and which
     double decay_slow{}, decay_fast{}, gain_slow{}, gain_fast{};
@@ -207,10 +213,40 @@ struct Projection {
         }
     }
 
+    // Adds a row of weights to what arrives at one place, those below 0 to its inhibition.
+    void add_split(int pre) {
+        const size_t n = n_post, place = size_t(slot[pre]);
+        const double c = count[pre];
+        const double* __restrict weight = weights + size_t(pre) * n;
+        double* __restrict excitation = arrived.data() + place * n;
+        double* __restrict inhibition = arrived.data() + (place + n_slots) * n;
+        for (size_t i = 0; i < n; ++i) {
+            excitation[i] += c * std::max(weight[i], 0.);
+            inhibition[i] += c * std::max(-weight[i], 0.);
+        }
+    }
+
+    // The biases of the places: of inhibition behind those of excitation.
+    const double* biases(int place) const {
+        return split ? sides.data() + (place < n_slots ? 0 : n_post) : bias;
+    }
+
+    void start_sides() {
+        sides.resize(split ? 2 * size_t(n_post) : 0);
+        for (int i = 0; split && i < n_post; ++i) {
+            sides[i] = std::max(bias[i], 0.);
+            sides[n_post + i] = std::max(-bias[i], 0.);
+        }
+    }
+
+    int places() const {
+        return split ? 2 * n_slots : n_slots;
+    }
+
     // Lets what arrived at one place decay, and writes the drive of its cells. Local names let it be vectorised.
     void filter(int place, double share) {
         const double slow_left = decay_slow, fast_left = decay_fast, of_slow = gain_slow, of_fast = gain_fast;
-        const double* __restrict constant = bias;
+        const double* __restrict constant = biases(place);
         double* __restrict in = arrived.data() + size_t(place) * n_post;
         double* __restrict s = slow.data() + size_t(place) * n_post;
         double* __restrict f = fast.data() + size_t(place) * n_post;
@@ -269,13 +305,24 @@ void weigh_rates(Projection& p, long now, long first, long last, long target_fir
     }
     p.sent = p.come;
     const int n = p.n_post;
-    for (size_t i = 0; i < p.slow.size(); ++i) {
-        p.out[i] = p.bias[i % n] / p.n_slots;
+    for (int place = 0; place < p.places(); ++place) {
+        const double* bias = p.biases(place);
+        for (int i = 0; i < n; ++i) {
+            p.out[size_t(place) * n + i] = bias[i] / p.n_slots;
+        }
     }
     for (int pre = 0; pre < p.n_pre; ++pre) {
         if (const double rate = p.come[pre]) {
             const double* __restrict weight = p.weights + size_t(pre) * n;
             double* __restrict out = p.out + size_t(p.slot[pre]) * n;
+            if (p.split) {
+                double* __restrict inhibition = out + size_t(p.n_slots) * n;
+                for (int i = 0; i < n; ++i) {
+                    out[i] += rate * std::max(weight[i], 0.);
+                    inhibition[i] += rate * std::max(-weight[i], 0.);
+                }
+                continue;
+            }
             for (int i = 0; i < n; ++i) {
                 out[i] += rate * weight[i];
             }
@@ -308,6 +355,7 @@ VERBATIM
     std::fill(p.fast.begin(), p.fast.end(), 0.);
     std::fill(p.count.begin(), p.count.end(), 0);
     p.fired.clear();
+    p.start_sides();
     p.start_rates(dt);
     p.start_spikes(dt, key, example, until);
     std::fill_n(p.forward_trace, p.n_pre, 0.);
@@ -349,7 +397,10 @@ VERBATIM
         const double forward = window_mean(p, tau_difference, now, step(forward_on), step(forward_off));
         const double target = window_mean(p, tau_difference, now, step(target_on), step(target_off));
         std::sort(p.fired.begin(), p.fired.end());
-        for (size_t k = 0, rows; k < p.fired.size(); k += rows) {
+        for (size_t k = 0; p.split && k < p.fired.size(); ++k) {
+            p.add_split(p.fired[k]);
+        }
+        for (size_t k = 0, rows; !p.split && k < p.fired.size(); k += rows) {
             const int* pre = &p.fired[k];
             for (rows = 1; rows < 4 && k + rows < p.fired.size() && p.slot[pre[rows]] == p.slot[pre[0]]; ++rows) {
             }
@@ -365,7 +416,7 @@ VERBATIM
     if (p.kept) {
         p.forget();
     }
-    for (int k = 0; k < p.n_slots; ++k) {
+    for (int k = 0; k < p.places(); ++k) {
         p.filter(k, 1. / p.n_slots);
     }
 ENDVERBATIM
@@ -377,7 +428,7 @@ VERBATIM
 ENDVERBATIM
 }
 
-: bind(weights, bias, slot, out, forward_trace, target_trace)
+: bind(weights, bias, slot, out, forward_trace, target_trace, split)
 PROCEDURE bind() {
 VERBATIM
     Projection& p = *PROJECTION;
@@ -390,7 +441,8 @@ VERBATIM
     p.n_post = vector_capacity(vector_arg(2));
     p.n_pre = vector_capacity(vector_arg(3));
     const int n_out = vector_capacity(vector_arg(4));
-    p.n_slots = n_out / p.n_post;
+    p.split = *getarg(7) != 0.;
+    p.n_slots = n_out / p.n_post / (p.split ? 2 : 1);
     p.slow.assign(n_out, 0.);
     p.fast.assign(n_out, 0.);
     p.arrived.assign(n_out, 0.);

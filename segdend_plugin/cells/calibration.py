@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import Literal
 
 import numpy as np
 
 from segdend_plugin.cells.electrotonics import Segregation, segregation, transfer_impedance
 from segdend_plugin.cells.sites import Ground, Place, segment_at
+from segdend_plugin.errors import ConfigError
 from segdend_plugin.types import Array, Segment
 
 Equalised = Literal["per_site", "per_cell"]
@@ -176,3 +178,80 @@ def _port(soma: Segment, back: Ground, nexus: Segment | None) -> Port:
     between = np.array([transfer_impedance(segment, segments) for segment in segments])
     to_nexus = None if nexus is None else transfer_impedance(nexus, [*segments, soma])
     return Port(tuple(candidates), counts, between, transfer_impedance(soma, segments), to_nexus)
+
+
+def somatic_current(segregation: Segregation, scale: Scale) -> float:
+    """Return the current (nA) at the soma of a cable cell that moves it by one unit, at steady state."""
+    return scale.unit / segregation.soma_input
+
+
+def lumped_somatic_current(conductance: float, scale: Scale) -> float:
+    """Return the same for a three-compartment cell, `conductance` being that of its soma (uS)."""
+    return scale.unit * conductance
+
+
+@dataclass(frozen=True)
+class Synapse:
+    """What a drive opens on a cable cell; lumped dendrites have no membrane, and no reversal potential.
+
+    Attributes
+    ----------
+    model
+        ``"current"``, as in the paper's equations, or ``"conductance"``.
+    e_excitatory, e_inhibitory
+        Reversal potentials (mV), one above and one below rest.
+    nmda_feedforward, nmda_feedback
+        Peak conductance of NMDA channels without their block, relative to that of AMPA channels, for one spike.
+    tau_nmda
+        Decay of the NMDA conductance (ms).
+    """
+
+    model: Literal["current", "conductance"] = "current"
+    e_excitatory: float = 0.0
+    e_inhibitory: float = -80.0
+    nmda_feedforward: float = 0.0
+    nmda_feedback: float = 0.0
+    tau_nmda: float = 43.0
+
+    def conductances(self, current: float, nmda: float, scale: Scale) -> tuple[float, float, float]:
+        """Return the excitatory, inhibitory and NMDA conductance (uS) for unit drive.
+
+        At rest, and as long as the cell stays there, a steady drive gives the same current as a current synapse:
+        excitation (NMDA included) and inhibition are equally strong.
+
+        Parameters
+        ----------
+        current
+            Current (nA) for unit drive.
+        nmda
+            `nmda_feedforward` or `nmda_feedback`.
+        scale
+            Says where rest is.
+        """
+        if not self.e_inhibitory < scale.rest < self.e_excitatory:
+            raise ConfigError(
+                f"synapse: rest ({scale.rest:g} mV) is not between e_inhibitory={self.e_inhibitory:g} and "
+                f"e_excitatory={self.e_excitatory:g}: at its reversal potential a conductance only shunts, and none "
+                "has unit strength; move the reversal potential."
+            )
+        slow = nmda * self._charge_for_unit_peak()
+        excitatory = current / (self.e_excitatory - scale.rest) / (1.0 + slow * unblocked(scale.rest))
+        return excitatory, current / (scale.rest - self.e_inhibitory), excitatory * slow
+
+    def _charge_for_unit_peak(self) -> float:
+        """Return the charge of NMDA channels relative to AMPA channels with the same peak.
+
+        A spike opens AMPA channels as exp(-t/TAU)/TAU; NMDA channels follow through a filter of `tau_nmda`, which keeps
+        the area and lowers the peak to (TAU/tau_nmda)^(TAU/(tau_nmda - TAU))/tau_nmda.
+        """
+        ratio = TAU / self.tau_nmda
+        return float(self.tau_nmda / TAU * ratio ** (-TAU / (self.tau_nmda - TAU)))
+
+
+TAU = 3.0
+"""Decay (ms) of the drive on a cable (tau_s of the paper)."""
+
+
+def unblocked(v: float, magnesium: float = 1.0) -> float:
+    """Return the fraction of NMDA channels without a magnesium ion at `v` mV (Jahr & Stevens 1990)."""
+    return 1.0 / (1.0 + magnesium / 3.57 * exp(-0.062 * v))

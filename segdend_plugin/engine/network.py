@@ -45,6 +45,8 @@ class Observation:
         Weights out of every hidden layer, shape (n_hidden, n_next), as they were in the example.
     feedback
         Weights onto the tufts of every hidden layer, shape (n_source, n_hidden), as they were in the example.
+    interneuron_rates
+        Mean rate (1/ms) of every population of interneurons in the two windows, shape (n_populations, 2).
     """
 
     output_delta: Array
@@ -54,6 +56,7 @@ class Observation:
     differences: list[Array]
     forward: list[Array]
     feedback: list[Array]
+    interneuron_rates: Array
 
 
 class Network:
@@ -82,6 +85,7 @@ class Network:
     ) -> None:
         self.ranks, self.inputs, self.hidden, self.output = ranks, inputs, tuple(hidden), output
         self.seed, self.variant = seed, variant
+        self.interneurons: tuple[Population, ...] = ()
         self._output_layer = Layer((output,))
         self._feedback = FeedbackWeights(
             seed, [layer.gids for layer in hidden], len(output.gids), variant.feedback, variant.initial
@@ -109,9 +113,8 @@ class Network:
         are announced in any case where there are other ranks; results are the same with and without.
         """
         self.inputs.announce(wanted)
-        for layer in self.layers:
-            for population in layer.populations:
-                population.announce(wanted or self.ranks.size > 1)
+        for population in (*(own for layer in self.layers for own in layer.populations), *self.interneurons):
+            population.announce(wanted or self.ranks.size > 1)
 
     def show(self, image: Array, schedule: Schedule, purpose: Purpose, example: int, label: int | None = None) -> None:
         """Run one trial from rest; it depends on weights, seed and example alone.
@@ -181,7 +184,7 @@ class Network:
             if self.variant.hidden_error == "backprop":
                 deltas.update(self._local(exact))
             if observe:
-                observation = self._observe(averages, deltas, differences, exact, forward)
+                observation = self._observe(schedule, averages, deltas, differences, exact, forward)
         scales = [*[hidden_scale()] * len(self.hidden), output_scale()]
         for depth, (layer, rate, scale) in enumerate(zip(self.layers, rates, scales, strict=True)):
             if depth < len(self.hidden) and not train_hidden:
@@ -262,6 +265,7 @@ class Network:
 
     def _observe(
         self,
+        schedule: Schedule,
         averages: dict[str, Averages],
         deltas: dict[str, Array],
         differences: dict[str, Array],
@@ -291,7 +295,14 @@ class Network:
             [layer.whole(self.ranks, differences) for layer in self.hidden],
             forward,
             feedback,
+            np.array([self._mean_rates(population, schedule) for population in self.interneurons]).reshape(-1, 2),
         )
+
+    def _mean_rates(self, population: Population, schedule: Schedule) -> Array:
+        seen = population.averages(schedule)
+        rates = {population.name: np.array([seen.forward_rate, seen.target_rate])}
+        mean: Array = Layer((population,)).whole(self.ranks, rates).mean(axis=1)
+        return mean
 
     def gather_weights(self) -> dict[str, tuple[Array, Array]] | None:
         """Collect all weights and biases on rank 0, in the order of gids.

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from segdend_plugin.cells import sites
-from segdend_plugin.cells.calibration import Calibration, Scale, basal_currents, calibrate
+from segdend_plugin.cells.calibration import Calibration, Scale, Synapse, basal_currents, calibrate
 from segdend_plugin.cells.sites import Ground, Landing, StandIn
 from segdend_plugin.engine.calibrated import Calibrated
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.projection import RATE_SOURCE, Projection
+from segdend_plugin.engine.synapses import Landed, Synapses
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.plateau import READOUTS, Quantity
@@ -154,6 +155,8 @@ class Population:
         Steady somatic potential for unit basal drive, k_b (cable cells are calibrated to it).
     stand_in
         The basal dendrites that a reduced cell stands for, None for cells that have their own.
+    synapse
+        What a drive opens on cable cells.
     """
 
     def __init__(
@@ -165,11 +168,22 @@ class Population:
         scale: Scale,
         somatic_gain: float,
         stand_in: StandIn | None = None,
+        synapse: Synapse = Synapse(),  # noqa: B008  frozen
     ) -> None:
         self.name, self.kind, self.gids, self.cells = name, kind, list(gids), list(cells)
         self.scale, self.somatic_gain, self.stand_in = scale, somatic_gain, stand_in
         self.local_gids = [cell.gid for cell in self.cells]
         self.is_lumped = bool(self.cells) and self.cells[0].lumped is not None
+        self.synapses = Synapses(synapse, scale)
+        if self.synapses.split and stand_in is not None:
+            raise ConfigError(
+                "synapse.model='conductance' needs the full cells, because the compartments of a reduced cell share "
+                "synapses: set cable.reduced=false."
+            )
+        self.landed: dict[str, list[list[Landed]]] = {
+            "basal": [[] for _ in self.cells],
+            "tuft": [[] for _ in self.cells],
+        }
         self.inbound: Projection | None = None
         self.feedback: Projection | None = None
         self.calibration: Calibration | None = None
@@ -186,6 +200,11 @@ class Population:
         self._gains: list[Array] = []  # per cell, the relative gain of each slot
         self.calibrated = Calibrated()
         self._teachers: Probe | None = None
+
+    @property
+    def splits(self) -> bool:
+        """Whether its projections sum excitation and inhibition apart."""
+        return self.synapses.split and not self.is_lumped
 
     def spike_sources(self) -> list[tuple[int, HocObject]]:
         """Return gid and spiking mechanism of every local cell."""
@@ -261,7 +280,11 @@ class Population:
             if self._forward.per_input == "all":
                 currents, self._gains[-1] = currents.mean(axis=0, keepdims=True), np.ones(1)
             for k, place in enumerate(places):
-                self._add_sites(place, projection, post, currents[:, k])
+                self._add_sites("basal", place, projection, post, currents[:, k])
+            if self._forward.per_input == "all":  # a place has its share of the current; what lands on it alone, all
+                self.landed["basal"][post] = [
+                    Landed(place, current * len(places)) for place, current in self.landed["basal"][post]
+                ]
             if cell.gid == self.gids[-1]:
                 self.calibrated.check_feedforward(cell.soma, places, currents / self.scale.unit)
 
@@ -310,7 +333,7 @@ class Population:
                 current = port.current(index, self.scale)
                 read: list[Segment] = []
                 for place in map(ground.segment, places):
-                    self._add_sites(place, projection, post, np.array([current]))
+                    self._add_sites("tuft", place, projection, post, np.array([current]))
                     read += [place] if readout.at_sites else []
                 if readout.at_nexus:
                     read.append(self._nexus(cell, plateau))
@@ -427,16 +450,16 @@ class Population:
             currents = currents * (impedance / impedance.mean())[:, None]
         return places, currents
 
-    def _add_sites(self, place: Segment, projection: Projection, post: int, currents: Array) -> None:
+    def _add_sites(self, role: str, place: Segment, projection: Projection, post: int, currents: Array) -> None:
         """Let slots of a cell act on one place, each with its current (nA)."""
         from neuron import h
 
         acting = np.flatnonzero(currents)
         if len(acting) == 1:
-            site = h.SegDendSite(place)
-            site.gain = currents[acting[0]]
-            h.setpointer(projection.drive(post, int(acting[0])), "drive", site)
-            self._mechanisms.append(site)
+            slot = int(acting[0])
+            current, nmda = float(currents[slot]), self.synapses.nmda(role)
+            self._mechanisms.append(self.synapses.site(place, projection, post, slot, current, nmda))
+            self.landed[role][post].append(Landed(place, current))
         else:
             gains = h.Vector(currents)
             mixture = h.SegDendMixture(place)

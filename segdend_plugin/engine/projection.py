@@ -39,10 +39,19 @@ class Projection:
         Filter of the drive.
     memory
         Age (ms) at which the kernel of a lumped dendrite is cut off, 0 for never.
+    split
+        Whether weights (and biases) above and below 0 are summed apart, for conductances.
     """
 
     def __init__(
-        self, weights: Array, biases: Array, slots: Integers, n_slots: int, kernel: Kernel, memory: float = 0.0
+        self,
+        weights: Array,
+        biases: Array,
+        slots: Integers,
+        n_slots: int,
+        kernel: Kernel,
+        memory: float = 0.0,
+        split: bool = False,
     ) -> None:
         from neuron import h
 
@@ -55,12 +64,14 @@ class Projection:
         self._weights = h.Vector(weights.size)
         self._biases = h.Vector(self.n_post)
         self._slots = h.Vector(np.asarray(slots, dtype=float))
-        self._out = h.Vector(n_slots * self.n_post)
+        self._n_drives = n_slots * self.n_post
+        self.split = split
+        self._out = h.Vector(2 * self._n_drives if split else self._n_drives)
         self._forward_trace = h.Vector(self.n_pre)
         self._target_trace = h.Vector(self.n_pre)
         self._change = h.Vector(self.n_post)
         self._mechanism.bind(
-            self._weights, self._biases, self._slots, self._out, self._forward_trace, self._target_trace
+            self._weights, self._biases, self._slots, self._out, self._forward_trace, self._target_trace, int(split)
         )
         # Views stay valid because no Vector is ever resized.
         self.weights: Array = self._weights.as_numpy().reshape(weights.shape)
@@ -147,8 +158,13 @@ class Projection:
             pc.target_var(self._rates._ref_x[index], RATE_SOURCE + gid, sec=self._section)
 
     def drive(self, post: int, slot: int = 0) -> HocObject:
-        """Return a reference to the drive of one place of one local postsynaptic cell."""
+        """Return a reference to the drive of one place of one local postsynaptic cell (split, that of excitation)."""
         return self._out._ref_x[slot * self.n_post + post]
+
+    def inhibition(self, post: int, slot: int = 0) -> HocObject:
+        """Return a reference to the size of the inhibitory drive of a place, if weights are split."""
+        assert self.split
+        return self._out._ref_x[self._n_drives + slot * self.n_post + post]
 
     def mix(self, mixture: HocObject, post: int, gains: HocObject) -> None:
         """Let a SegDendMixture read the drives of all places of one local postsynaptic cell.

@@ -92,7 +92,9 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
                 continue
             matrix, biases = weights.feedforward(seed, population.local_gids, len(pre), variant.initial)
             places = np.zeros_like(slots) if population.is_lumped else slots
-            projection = Projection(matrix, biases, places, population.slots, _kernel(population), variant.memory)
+            projection = Projection(
+                matrix, biases, places, population.slots, _kernel(population), variant.memory, population.splits
+            )
             population.receive(projection)
             if variant.location == "gain" and not population.is_lumped:
                 projection.scale_learning(population.slot_gains)
@@ -126,7 +128,7 @@ def _feed_back(
     nothing = np.zeros((len(sources), len(population.cells)))
     slots = np.zeros(len(sources), dtype=np.int64)
     variant = network.variant
-    projection = Projection(nothing, nothing[0], slots, 1, _kernel(population), variant.memory)
+    projection = Projection(nothing, nothing[0], slots, 1, _kernel(population), variant.memory, population.splits)
     population.receive_feedback(projection, variant.plateau)
     if variant.feedback.signal == "spikes":
         projection.connect(network.ranks.pc, sources, wiring.feedback_delay, here)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from segdend_plugin.cells.calibration import Equalised
@@ -16,6 +16,7 @@ from segdend_plugin.cells.catalogue import names_a_file
 from segdend_plugin.cells.sites import Inputs as PerInput
 from segdend_plugin.cells.sites import Landing, Region, Weighting
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.experiment.parts import InhibitionPart, Part, SynapsePart
 from segdend_plugin.rule.plateau import READOUTS, Kind
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
 from segdend_plugin.rule.variant import Feedback, Initial, Location, Route, Signal, Variant
@@ -26,11 +27,7 @@ REPORT_EVERY = 100
 """Training examples between two reports of the running error."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class HiddenLayer(_Part):
+class HiddenLayer(Part):
     """One hidden layer; without `cell` or `cells` it is made of the experiment's."""
 
     size: int = Field(gt=0, description="number of cells")
@@ -38,7 +35,7 @@ class HiddenLayer(_Part):
     cells: dict[str, float] | None = Field(None, description="fraction of each cell")
 
 
-class Layers(_Part):
+class Layers(Part):
     """The sizes of the network."""
 
     hidden: tuple[HiddenLayer, ...] = Field((HiddenLayer(size=50),), description="hidden layers, [] for none")
@@ -53,7 +50,7 @@ class Layers(_Part):
         return value
 
 
-class Data(_Part):
+class Data(Part):
     """Which images, how many, and what is to be learned of them."""
 
     name: Literal["digits", "mnist"] = Field(
@@ -66,7 +63,7 @@ class Data(_Part):
     labels: Literal["class", "parity", "low_high"] = Field("class", description="ten digits, odd/even, or 0-4/5-9")
 
 
-class Training(_Part):
+class Training(Part):
     """How long to train and when to look."""
 
     epochs: int | None = Field(None, ge=0, description="passes through the images; by default 6 for the digits, else 1")
@@ -74,13 +71,13 @@ class Training(_Part):
     evaluate_images: int = Field(100, gt=0, description="held-out images of an evaluation during training")
 
 
-class Diagnostics(_Part):
+class Diagnostics(Part):
     """What is recorded of training."""
 
     every: int = Field(0, ge=0, description="examples between records of angles, losses, rates and plateaus; 0: none")
 
 
-class Checkpoint(_Part):
+class Checkpoint(Part):
     """How often a run is saved so that it can be resumed."""
 
     every: int = Field(
@@ -88,7 +85,7 @@ class Checkpoint(_Part):
     )
 
 
-class Rule(_Part):
+class Rule(Part):
     """The learning rule."""
 
     train_hidden: bool = Field(True, description="false freezes the hidden weights: the usual control")
@@ -124,7 +121,7 @@ class Rule(_Part):
     feedforward: Signal = Field("spikes", description="what cells send upwards: spikes, or rates (released code)")
 
 
-class FeedbackPart(_Part):
+class FeedbackPart(Part):
     """The way back to the tufts."""
 
     weights: Literal["random", "symmetric", "sign_concordant"] = Field(
@@ -139,7 +136,7 @@ class FeedbackPart(_Part):
     signal: Signal = Field("spikes", description="what the source sends back: spikes, or rates (Fig 7A)")
 
 
-class Phases(_Part):
+class Phases(Part):
     """Times in ms (eLife 22901, Methods; the test phase is the released code's)."""
 
     dt: float = Field(1.0, gt=0, le=5, description="time step")
@@ -158,7 +155,7 @@ class Phases(_Part):
         return self
 
 
-class Lumped(_Part):
+class Lumped(Part):
     """Conductances of three-compartment cells, in 1/ms with C_m = 1 (eLife 22901, Table 1)."""
 
     g_leak: float = Field(0.1, gt=0, description="leak")
@@ -166,7 +163,7 @@ class Lumped(_Part):
     g_apical: float = Field(0.0, ge=0, description="apical dendrite to soma: 0, 0.05 or 0.6 in the paper")
 
 
-class Cable(_Part):
+class Cable(Part):
     """Passive membrane and discretisation of reconstructed cells, and how the rule's units map onto them."""
 
     axial_resistivity: float = Field(100.0, gt=0, description="Ohm cm")
@@ -188,7 +185,7 @@ class Cable(_Part):
     )
 
 
-class _Landing(_Part):
+class _Landing(Part):
     weighting: Weighting = Field("length", description="draws in proportion to dendritic length, or membrane area")
     nearest: float = Field(0.0, ge=0, description="least path distance from the soma, um")
     farthest: float | None = Field(None, gt=0, description="greatest path distance from the soma, um")
@@ -219,14 +216,14 @@ class FeedbackPlacement(_Landing):
     sites: int = Field(4, gt=0, description="places of feedback per cell; a tuft with fewer tips gives all it has")
 
 
-class Placement(_Part):
+class Placement(Part):
     """Where synapses land on reconstructed cells."""
 
     feedforward: FeedforwardPlacement = FeedforwardPlacement()
     feedback: FeedbackPlacement = FeedbackPlacement()
 
 
-class Experiment(_Part):
+class Experiment(Part):
     """Everything that decides the outcome of a run, apart from the number of ranks, which does not."""
 
     seed: int = Field(0, ge=0, lt=2**25, description="seed of all random streams")
@@ -246,6 +243,8 @@ class Experiment(_Part):
     lumped: Lumped = Lumped()
     cable: Cable = Cable()
     placement: Placement = Placement()
+    synapse: SynapsePart = SynapsePart()
+    inhibition: tuple[InhibitionPart, ...] = Field((), description="populations of interneurons")
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Experiment:
@@ -257,6 +256,11 @@ class Experiment(_Part):
                 raise ValueError(f"{where}={mixture}: give every cell a fraction greater than 0")
             if abs(sum(mixture.values()) - 1.0) > 1e-6:
                 raise ValueError(f"{where}: the fractions add up to {sum(mixture.values()):g}: make them add up to 1")
+        if self.synapse.model == "conductance" and self.cable.reduced:
+            raise ValueError(
+                "synapse.model=conductance needs the full cells, because the compartments of a reduced cell share "
+                "synapses: set cable.reduced=false"
+            )
         if self.feedback.learning_rate and (self.feedback.weights != "random" or self.feedback.noise):
             raise ValueError(
                 f"feedback.learning_rate={self.feedback.learning_rate:g} needs random feedback without noise: "
@@ -281,6 +285,26 @@ class Experiment(_Part):
             raise ValueError(
                 f"rule.learning_rates has {len(rates)} values: give {wanted}, one per hidden layer and the output's"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _interneurons_fit(self) -> Experiment:
+        names = [own.name for own in self.inhibition]
+        for k, own in enumerate(self.inhibition):
+            where, depth = f"inhibition.{k}", len(self.layers.hidden)
+            if names.count(own.name) > 1 or own.name in ("input", "output") or own.name.startswith("hidden"):
+                raise ValueError(f"{where}.name={own.name!r} is taken: choose another")
+            if own.layer > depth:
+                raise ValueError(f"{where}.layer={own.layer}: there are {depth} hidden layers: choose one of them")
+            if own.onto != "soma" and LUMPED in self.mixture(own.layer - 1):
+                raise ValueError(
+                    f"{where}.onto={own.onto!r} needs dendrites with a membrane, which {LUMPED} cells have not: take "
+                    "'soma', or reconstructed cells"
+                )
+            if own.onto == "basal" and self.cable.reduced:
+                raise ValueError(
+                    f"{where}.onto='basal' needs the basal dendrites that reduced cells have not: take 'soma' or 'tuft'"
+                )
         return self
 
     def _mixtures(self) -> list[tuple[str, dict[str, float]]]:
@@ -467,6 +491,7 @@ def _nearest(location: Sequence[str | int], model: type[BaseModel]) -> str:
         if isinstance(step, str) and part is not None and step in part.model_fields:
             annotation = part.model_fields[step].annotation
             part = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    known = list(part.model_fields) if part is not None else list(HiddenLayer.model_fields)
+    items = InhibitionPart if location[0] == "inhibition" else HiddenLayer
+    known = list((part or items).model_fields)
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f"did you mean {near[0]!r}" if near else f"the keys here are {', '.join(known)}"

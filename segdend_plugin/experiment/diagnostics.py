@@ -25,7 +25,8 @@ class Recorder:
 
     ``example``, ``label``; ``output_loss`` (1/ms^2), ``hidden_loss``; ``angle`` to backpropagation (degrees); ``rate``
     (1/ms; hidden layers and output); ``difference_sd`` and ``difference_max``, spread and largest size of
-    alpha_t - alpha_f; ``apical_sd``, spread of the forward apical averages. Another, shorter one holds
+    alpha_t - alpha_f; ``apical_sd``, spread of the forward apical averages; with interneurons, ``interneuron_rate``
+    (1/ms; per population, in the forward and the target window). Another, shorter one holds
     ``eigenvalue`` with ``eigenvalue_example``: of Theorem 1, from Jacobians averaged over 100 examples.
 
     Parameters
@@ -83,6 +84,8 @@ class Recorder:
                 "apical_sd": np.array([layer.forward_apical.std() for layer in hidden]),
             }
         )
+        if len(seen.interneuron_rates):
+            self._rows[-1]["interneuron_rate"] = seen.interneuron_rates
         if hidden:
             forwards, backwards = diagnostics.jacobians(
                 seen.forward[-1], seen.feedback[-1], output.forward_potential, self._gain, self._plateau_gain

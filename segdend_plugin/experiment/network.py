@@ -8,7 +8,7 @@ from typing import Any
 
 from segdend_plugin.cells import source as sources
 from segdend_plugin.cells import templates
-from segdend_plugin.cells.calibration import lumped_conductance
+from segdend_plugin.cells.calibration import Synapse, lumped_conductance
 from segdend_plugin.cells.reduction import TOLERANCE
 from segdend_plugin.cells.sites import Landing, ground
 from segdend_plugin.cells.survey import FREQUENCIES, Electrotonics, measure
@@ -16,11 +16,12 @@ from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.experiment.config import LUMPED, Cable, Experiment, Placement
+from segdend_plugin.experiment.parts import REST
 from segdend_plugin.hosts import netpyne as host
+from segdend_plugin.hosts.inhibition import ROLE
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, HocObject
 
-REST = -70.0  # mV
 LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
 
 
@@ -45,6 +46,7 @@ def build(experiment: Experiment, n_input: int, n_output: int) -> Network:
         unit=experiment.cable.unit,
         calibration=experiment.cable.calibration,
         variant=experiment.variant(),
+        synapse=Synapse(**experiment.synapse.model_dump()),
     )
 
 
@@ -99,7 +101,20 @@ def net_params(experiment: Experiment, n_input: int, n_output: int) -> Any:
         )
     params.popParams["output"] = {"cellType": "output", "numCells": n_output}
     params.connParams["->output"] = _rule(experiment, pre, ["output"], "feedforward", Landing("soma", 1))
+    _add_interneurons(params, experiment, posts)
     return params
+
+
+def _add_interneurons(params: Any, experiment: Experiment, posts: list[list[str]]) -> None:
+    """Add interneurons behind all other cells, so that these keep their gids and with them their weights."""
+    if experiment.inhibition:
+        params.cellParams["interneuron"] = _three_compartment(experiment, g_apical=0.0)
+    for own in experiment.inhibition:
+        params.popParams[own.name] = {"cellType": "interneuron", "numCells": own.size}
+        post = posts[own.layer - 1]
+        rule = _rule(experiment, [own.name], post, ROLE, Landing(own.onto, 1))
+        rule["plast"]["params"] = {"role": ROLE, **own.model_dump(exclude={"name", "size", "layer"})}
+        params.connParams[f"{own.name}->{post[0]}"] = rule
 
 
 def shares(mixture: dict[str, float], size: int) -> dict[str, int]:

@@ -10,7 +10,8 @@ SegDendProjection::
 `role` is ``'feedforward'`` (by default onto basal dendrites, learned) or ``'feedback'`` (from the output population
 onto the tips of tufts, fixed). `sec` names where synapses land: a section list of the cell, ``'tips'`` (of its list
 ``'tuft'``), ``'nexus'`` (where its list ``'trunk'`` meets ``'tuft'``) or ``'soma'``; the other parameters are fields
-of `segdend_plugin.cells.sites.Landing`: `sites`, `weighting`, `nearest`, `farthest` and `per_input`.
+of `segdend_plugin.cells.sites.Landing`: `sites`, `weighting`, `nearest`, `farthest` and `per_input`. Rules of
+interneurons have the role ``'inhibition'`` (`segdend_plugin.hosts.inhibition`).
 
 A cell rule may have an entry ``'reduction'`` (`segdend_plugin.cells.templates.reduced_cell_params`): then feed-forward
 synapses are drawn on the dendrites that it describes and act on the sections that it names.
@@ -28,13 +29,14 @@ from typing import Any
 
 import numpy as np
 
-from segdend_plugin.cells.calibration import Equalised, Scale
+from segdend_plugin.cells.calibration import Equalised, Scale, Synapse
 from segdend_plugin.cells.sites import FEEDBACK, Landing, StandIn
-from segdend_plugin.engine import mechanisms, mpi, wiring
+from segdend_plugin.engine import inhibition, mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
 from segdend_plugin.errors import ConfigError, SegDendError
+from segdend_plugin.hosts.inhibition import InhibitionRule, take_rules
 from segdend_plugin.rule.variant import Route, Variant
 from segdend_plugin.types import HocObject
 
@@ -64,6 +66,7 @@ def create(
     unit: float = 1.0,
     calibration: Equalised = "per_site",
     variant: Variant = Variant(),  # noqa: B008  frozen
+    synapse: Synapse = Synapse(),  # noqa: B008  frozen
 ) -> Network:
     """Build a network as ``netpyne.sim.create`` does, with dense plastic projections.
 
@@ -81,6 +84,8 @@ def create(
         Whether every feed-forward site has the somatic gain, or only the mean of those of a cell.
     variant
         Form of the algorithm.
+    synapse
+        What a drive opens on cable cells: a current, or conductances.
 
     Returns
     -------
@@ -101,10 +106,12 @@ def create(
     clear()
     with _quiet(sim_config):
         sim.initialize(netParams=net_params, simConfig=sim_config)
+        inhibiting = take_rules(sim.net.params.connParams, MECHANISM)
         rules = _take_rules(sim.net.params.connParams, sim_config.dt)
         sim.net.createPops()
         sim.net.createCells()
-        builder = _Builder(sim, ranks, rules, seed, somatic_gain, Scale(_rest(sim_config), unit, calibration), variant)
+        scale = Scale(_rest(sim_config), unit, calibration)
+        builder = _Builder(sim, ranks, rules, seed, somatic_gain, scale, variant, synapse, inhibiting)
         others = bool(sim.net.params.connParams)
         network = builder.build(sim.net.connectCells)
         network.announce_spikes(others or bool(sim_config.recordCellsSpikes))
@@ -207,12 +214,15 @@ class _Builder:
         somatic_gain: float,
         scale: Scale,
         variant: Variant,
+        synapse: Synapse,
+        inhibiting: list[InhibitionRule],
     ) -> None:
         self.sim, self.ranks, self.seed, self.somatic_gain, self.scale = sim, ranks, seed, somatic_gain, scale
-        self.variant = variant
+        self.variant, self.synapse, self.inhibiting = variant, synapse, inhibiting
         self.forward = _chain([rule for rule in rules if rule.role == "feedforward"])
         self.back = _feedback(self.forward, [rule for rule in rules if rule.role == "feedback"], variant.feedback.route)
-        unknown = [name for rule in rules for name in (*rule.pre, *rule.post) if name not in sim.net.pops]
+        named = [name for rule in rules for name in (*rule.pre, *rule.post)] + [rule.pre for rule in inhibiting]
+        unknown = [name for name in named if name not in sim.net.pops]
         if unknown:
             raise ConfigError(f"popParams: there is no population {unknown[0]!r} that connParams name: add it.")
         self.local: dict[str, list[Any]] = {name: [] for name in sim.net.pops}
@@ -229,9 +239,11 @@ class _Builder:
         layers = [self._layer(rule) for rule in self.forward]
         if len(layers[-1].populations) != 1 or not layers[-1].populations[0].name:
             raise ConfigError(f"connParams[{self.forward[-1].label!r}]: make the output layer of one population.")
+        interneurons = [self._interneurons(rule) for rule in self.inhibiting]
         connect_others()
         network = Network(self.ranks, inputs, layers[:-1], layers[-1].populations[0], self.seed, self.variant)
         wiring.connect(network, [self._wiring(rule) for rule in self.forward])
+        inhibition.connect(network, interneurons)
         return network
 
     def _give_up_thresholds(self) -> None:
@@ -240,6 +252,7 @@ class _Builder:
         A detector costs a test per cell and step, and goes away only when all gids are given up and claimed anew.
         """
         pc, ours = self.ranks.pc, {name for rule in self.forward for name in rule.post}
+        ours |= {rule.pre for rule in self.inhibiting}
         places = dict(self.sim.net.gid2lid)
         pc.gid_clear()
         for name, cells in self.local.items():
@@ -266,7 +279,8 @@ class _Builder:
             reduction = (self.sim.net.params.cellParams.get(kind) or {}).get("reduction")
             handles = [self._handle(cell, reduction) for cell in self.local[name]]
             gain = somatic_gain_of(handles, self.somatic_gain)
-            population = Population(name, kind, self.gids[name], handles, self.scale, gain, _stand_in(reduction))
+            stand_in = _stand_in(reduction)
+            population = Population(name, kind, self.gids[name], handles, self.scale, gain, stand_in, self.synapse)
             landing = back.landing if back is not None else None
             if reduction is not None and landing is not None:
                 landing = Landing("tips", 1)  # its one section `tuft` stands for all feedback sites
@@ -274,6 +288,19 @@ class _Builder:
             wiring.spike_by(self.ranks.pc, population)
             populations.append(population)
         return Layer(tuple(populations))
+
+    def _interneurons(self, rule: InhibitionRule) -> inhibition.Interneurons:
+        handles = []
+        for cell in self.local[rule.pre]:
+            soma = next(sec for sec in cell.secs.values() if not sec["topol"])
+            handles.append(CellHandle(cell.gid, soma["hObj"](0.5), lumped=_lumped(soma)))
+            if handles[-1].lumped is None:
+                raise ConfigError(f"popParams[{rule.pre!r}]: interneurons need a {LUMPED} on their soma: add it.")
+        what = rule.inhibition([forward.post for forward in self.forward[:-1]])
+        delay = wiring.usable_delay(rule.delay, self.sim.cfg.dt)
+        population = inhibition.Interneurons(rule.pre, self.gids[rule.pre], handles, self.scale, what, delay)
+        wiring.spike_by(self.ranks.pc, population)
+        return population
 
     def _handle(self, cell: Any, reduction: Mapping[str, Any] | None) -> CellHandle:
         soma = next(sec for name, sec in cell.secs.items() if not sec["topol"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from segdend_plugin.cells.calibration import Scale
-from segdend_plugin.engine import mechanisms, mpi, wiring
+from segdend_plugin.cells.calibration import Scale, Synapse
+from segdend_plugin.engine import inhibition, mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
+from segdend_plugin.rule.inhibition import Inhibition
 from segdend_plugin.rule.variant import Variant
 from segdend_plugin.types import HocObject
 
@@ -33,6 +34,28 @@ class LayerOfCells:
     wiring: wiring.Wiring = field(default_factory=wiring.Wiring)
 
 
+@dataclass(frozen=True)
+class InterneuronCells:
+    """One population of interneurons, as one rank sees it.
+
+    Attributes
+    ----------
+    gids
+        All its cells, ascending, the same list on every rank.
+    cells
+        Those on this rank, lumped.
+    inhibition
+        What they do.
+    delay
+        Conduction delay to and from them (ms).
+    """
+
+    gids: Sequence[int]
+    cells: Sequence[CellHandle]
+    inhibition: Inhibition
+    delay: float = 1.0
+
+
 def create(
     inputs: Sequence[int],
     input_cells: Sequence[tuple[int, HocObject]],
@@ -43,6 +66,8 @@ def create(
     scale: Scale = Scale(),  # noqa: B008  frozen
     somatic_gain: float = 0.6 / 0.7,
     variant: Variant = Variant(),  # noqa: B008  frozen
+    synapse: Synapse = Synapse(),  # noqa: B008  frozen
+    interneurons: Sequence[InterneuronCells] = (),
 ) -> Network:
     """Connect cells that exist already; gids are registered here.
 
@@ -64,6 +89,10 @@ def create(
         Steady somatic potential for unit basal drive of cable cells, k_b.
     variant
         Form of the algorithm.
+    synapse
+        What a drive opens on cable cells: a current, or conductances.
+    interneurons
+        Populations of interneurons.
 
     Returns
     -------
@@ -80,16 +109,26 @@ def create(
     populations = []
     for depth, layer in enumerate(layers):
         gain = somatic_gain_of(layer.cells, somatic_gain)
-        population = Population(f"layer{depth + 1}", "cells", layer.gids, layer.cells, scale, gain)
+        population = Population(f"layer{depth + 1}", "cells", layer.gids, layer.cells, scale, gain, synapse=synapse)
         for gid in population.local_gids:
             ranks.pc.set_gid2node(gid, ranks.rank)
         wiring.spike_by(ranks.pc, population)
         back = layer.wiring.feedback if depth < len(layers) - 1 else None
         population.calibrate(ranks, seed, layer.wiring.feedforward, back)
         populations.append(population)
+    inhibiting = []
+    for k, own in enumerate(interneurons):
+        delay = wiring.usable_delay(own.delay, dt)
+        inhibiting.append(
+            inhibition.Interneurons(f"interneurons{k + 1}", own.gids, own.cells, scale, own.inhibition, delay)
+        )
+        for gid in inhibiting[-1].local_gids:
+            ranks.pc.set_gid2node(gid, ranks.rank)
+        wiring.spike_by(ranks.pc, inhibiting[-1])
     hidden = [Layer((population,)) for population in populations[:-1]]
     network = Network(ranks, Inputs(inputs, input_cells), hidden, populations[-1], seed, variant)
     wiring.connect(network, [_usable(layer.wiring, dt) for layer in layers])
+    inhibition.connect(network, inhibiting)
     ranks.pc.set_maxstep(10)
     return network
 

@@ -24,6 +24,8 @@ class Purpose(IntEnum):
     PLATEAUS = 12
     BURSTS = 13
     SHUFFLE = 14
+    INTERNEURONS = 20
+    INHIBITION = 21
 
 
 def stream(seed: int, purpose: Purpose, *identity: int) -> np.random.Generator:

@@ -36,6 +36,7 @@ SETTINGS = [
 VARIANTS = {
     "random": [],
     "learned": ["feedback.learning_rate=0.05"],
+    "interneurons": ["inhibition=[{name: pv, size: 3, onto: soma, strength: 2, silent_in: target}]"],
     "noisy": ["feedback.weights=symmetric", "feedback.noise=0.05"],
 }
 

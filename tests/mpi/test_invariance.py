@@ -15,6 +15,19 @@ NETWORKS = {
         "layers.hidden=[5]",
         "cable.nseg=1",
     ],
+    # interneurons of every kind, fewer than ranks or not; synapses that split their weights onto one of the layers
+    "conductances": [
+        "layers.hidden=[{size: 5, cell: mouse_v1_l4_nr5a1}, {size: 4, cell: three_compartment}]",
+        "cable.nseg=1",
+        "synapse.model=conductance",
+        "synapse.nmda_feedback=0.7",
+        "inhibition=[{name: sst, size: 5, fraction: 0.6, silent_in: window},"
+        " {name: b, size: 2, onto: basal, driven_by: output},"
+        " {name: pv, size: 3, layer: 2, onto: soma, driven_by: input}]",
+        "data.train=4",
+        "data.test=2",
+        "training.epochs=1",
+    ],
     # one rank fits the reduced cell, and all build it
     "reduced": [
         "cells={mouse_v1_l4_nr5a1: 0.6, three_compartment: 0.4}",

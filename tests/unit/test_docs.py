@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from segdend_plugin.experiment.config import Experiment
+from segdend_plugin.experiment.parts import InhibitionPart
 from segdend_plugin.experiment.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,8 @@ def keys(model, prefix=""):
 
 def test_every_key_of_the_configuration_is_documented():
     text = (ROOT / "docs" / "configuration.md").read_text()
-    missing = [key for key in keys(Experiment) if f"| `{key}` |" not in text]
+    parts = (Experiment, InhibitionPart)
+    missing = [key for part in parts for key in keys(part) if f"| `{key}` |" not in text]
     assert not missing
 
 
