@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from segdend_plugin.engine.exchange import Exchange
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import Population
 from segdend_plugin.engine.projection import Kernel, Projection
@@ -81,6 +82,8 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
     variant = network.variant
     seed, pre = network.seed, network.inputs.gids
     here = {gid: soma for layer in network.layers for p in layer.populations for gid, soma in p.spike_sources()}
+    exchange = Exchange(network.ranks, _listened_to(network, wirings), here)
+    network.exchange = exchange
     for depth, (layer, wiring) in enumerate(zip(network.layers, wirings, strict=True)):
         slots = stream(seed, Purpose.SLOTS, depth).permutation(len(pre)) % wiring.basal_sites
         for population in layer.populations:
@@ -99,13 +102,13 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
             if variant.feedforward == "spikes" and depth == 0:
                 network.inputs.send_spikes(projection, wiring.delay)
             elif variant.feedforward == "spikes":
-                projection.connect(network.ranks.pc, pre, wiring.delay, here)
+                projection.connect(network.ranks.pc, pre, wiring.delay, exchange.counter)
             elif depth == 0:
                 network.inputs.send_rates(projection)
             else:
                 projection.connect_rates(network.ranks.pc, pre, wiring.delay)
             if depth < len(network.hidden) and wiring.tuft_sites:
-                _feed_back(network, population, network.feedback_sources(depth), wiring, here)
+                _feed_back(network, population, network.feedback_sources(depth), wiring, exchange)
         pre = layer.gids
     if variant.feedforward == "rates" or variant.feedback.signal == "rates":
         for layer in network.layers:
@@ -121,7 +124,7 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
 
 
 def _feed_back(
-    network: Network, population: Population, sources: Sequence[int], wiring: Wiring, here: Mapping[int, HocObject]
+    network: Network, population: Population, sources: Sequence[int], wiring: Wiring, exchange: Exchange
 ) -> None:
     nothing = np.zeros((len(sources), len(population.cells)))
     slots = np.zeros(len(sources), dtype=np.int64)
@@ -129,9 +132,20 @@ def _feed_back(
     projection = Projection(nothing, nothing[0], slots, 1, _kernel(population), variant.memory)
     population.receive_feedback(projection, wiring.tuft_sites)
     if variant.feedback.signal == "spikes":
-        projection.connect(network.ranks.pc, sources, wiring.feedback_delay, here)
+        projection.connect(network.ranks.pc, sources, wiring.feedback_delay, exchange.counter)
     else:
         projection.connect_rates(network.ranks.pc, sources, wiring.feedback_delay)
+
+
+def _listened_to(network: Network, wirings: Sequence[Wiring]) -> list[int]:
+    """Return the cells whose spikes some projection takes, on any rank."""
+    variant, found = network.variant, set[int]()
+    for depth, (layer, wiring) in enumerate(zip(network.hidden, wirings, strict=False)):
+        found.update(layer.gids if variant.feedforward == "spikes" else ())
+        found.update(
+            network.feedback_sources(depth) if wiring.tuft_sites and variant.feedback.signal == "spikes" else ()
+        )
+    return sorted(found)
 
 
 def _kernel(population: Population) -> Kernel:

@@ -28,7 +28,7 @@ import numpy as np
 
 from segdend_plugin.cells.calibration import Scale
 from segdend_plugin.cells.sites import StandIn
-from segdend_plugin.engine import mechanisms, mpi, wiring
+from segdend_plugin.engine import exchange, mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
@@ -104,7 +104,7 @@ def create(
         others = bool(sim.net.params.connParams)
         network = builder.build(sim.net.connectCells)
         network.announce_spikes(others or bool(sim_config.recordCellsSpikes))
-        if ranks.size > 1 and not others:
+        if network.needs_events and not others:
             wiring.pack_spikes(network)
         sim.net.addStims()
         sim.setupRecording()
@@ -117,6 +117,7 @@ def clear() -> None:
     from netpyne import sim
 
     pc = mpi.start().pc
+    exchange.clear()
     if hasattr(sim, "net"):
         pc.gid_clear()
     pc.optimize_node_order(0)  # a network of reduced cells has another
