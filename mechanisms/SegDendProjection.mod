@@ -99,7 +99,11 @@ struct Projection {
     long kept{}, oldest{};                    // steps that count, 0 for all; the row of `past` to forget next
     std::vector<int> local;                   // presynaptic cells on this rank
     std::vector<neuron::container::data_handle<double>> counters;  // how many spikes left each in the last step
-    std::vector<const double*> left;          // where these are in this trial
+    struct Run {                              // counters side by side in memory, of cells that follow each other
+        const double* first;
+        int size, cell;                       // how many, and which of `local` the first is
+    };
+    std::vector<Run> left;                    // where these are in this trial
     std::vector<std::vector<int>> due;        // spikes of these on their way, a row for each step of the delay
     double cell_delay{};
     const double *level{}, *gid{};            // of the inputs whose trains are drawn here
@@ -119,8 +123,12 @@ struct Projection {
     void start_spikes(double step, double key, double example, double until) {
         due.assign(size_t(arrival(cell_delay, step)) + 1, {});
         left.clear();
-        for (auto& counter: counters) {
-            left.push_back(&*counter);  // once per trial: NEURON may have moved it
+        for (size_t k = 0; k < counters.size(); ++k) {
+            const double* counter = &*counters[k];  // once per trial: NEURON may have moved it
+            if (left.empty() || counter != left.back().first + left.back().size) {
+                left.push_back({counter, 0, int(k)});
+            }
+            ++left.back().size;
         }
         for (auto& spikes: trains) {
             spikes.clear();
@@ -150,9 +158,18 @@ struct Projection {
     // Takes the spikes that left cells of this rank in the last step, and those that arrive in this one.
     void fetch_spikes(long now) {
         auto& later = due[size_t(now + due.size() - 1) % due.size()];  // the row that was emptied in the last step
-        for (size_t k = 0; k < left.size(); ++k) {
-            for (double spikes = *left[k]; spikes > 0.; --spikes) {
-                later.push_back(local[k]);
+        for (const Run& run: left) {
+            constexpr int some = 64;
+            int spiked[some];
+            for (int first = 0; first < run.size; first += some) {
+                int found = 0;
+                for (int k = first; k < std::min(first + some, run.size); ++k) {
+                    spiked[found] = k;
+                    found += run.first[k] > 0.;  // a branch would be foretold wrongly
+                }
+                for (int j = 0; j < found; ++j) {
+                    later.insert(later.end(), size_t(run.first[spiked[j]]), local[run.cell + spiked[j]]);
+                }
             }
         }
         auto& arriving = due[size_t(now) % due.size()];
@@ -346,7 +363,9 @@ VERBATIM
         const double tau_difference = tau_slow - tau_fast;
         const double forward = window_mean(p, tau_difference, now, step(forward_on), step(forward_off));
         const double target = window_mean(p, tau_difference, now, step(target_on), step(target_off));
-        std::sort(p.fired.begin(), p.fired.end());
+        if (!std::is_sorted(p.fired.begin(), p.fired.end())) {
+            std::sort(p.fired.begin(), p.fired.end());
+        }
         for (size_t k = 0, rows; k < p.fired.size(); k += rows) {
             const int* pre = &p.fired[k];
             for (rows = 1; rows < 4 && k + rows < p.fired.size() && p.slot[pre[rows]] == p.slot[pre[0]]; ++rows) {
