@@ -39,6 +39,8 @@ VERBATIM
 
 namespace {
 
+const double gone = 0.;  // the counter of a cell that is no more
+
 template <typename Handle>
 using Allgather = int (*)(const void*, int, Handle, void*, int, Handle, Handle);
 
@@ -46,7 +48,11 @@ struct Exchange {
     uintptr_t function{}, communicator{}, byte{};
     bool pointers{};                                            // what handles of MPI are
     std::vector<neuron::container::data_handle<double>> cells;  // counters of this rank's cells
-    std::vector<const double*> left;                            // where these are in this trial
+    struct Run {
+        const double* first;
+        size_t size;
+    };
+    std::vector<Run> left;                                      // where these are in this trial, side by side
     std::vector<unsigned char> mine, all;
     double* counters{};                                         // of all ranks, as many places for each
 
@@ -59,12 +65,17 @@ struct Exchange {
     }
 
     void gather() {
-        for (size_t k = 0; k < left.size(); ++k) {
-            const double spikes = left[k] ? *left[k] : 0.;
-            if (spikes > 255.) {
-                hoc_execerror("SegDendExchange: more than 255 spikes left a cell in one step: shorten the step.", nullptr);
+        unsigned char* to = mine.data();
+        double most = 0.;
+        for (const Run& run: left) {
+            for (size_t k = 0; k < run.size; ++k) {
+                to[k] = (unsigned char) int(run.first[k]);
+                most = run.first[k] > most ? run.first[k] : most;
             }
-            mine[k] = (unsigned char) spikes;
+            to += run.size;
+        }
+        if (most > 255.) {
+            hoc_execerror("SegDendExchange: more than 255 spikes left a cell in one step: shorten the step.", nullptr);
         }
         if (pointers ? call<void*>() : call<int>()) {
             hoc_execerror("SegDendExchange: MPI could not gather the spikes of this step.", nullptr);
@@ -96,7 +107,11 @@ VERBATIM
     Exchange& x = *EXCHANGE;
     x.left.clear();
     for (auto& cell: x.cells) {
-        x.left.push_back(cell ? &*cell : nullptr);  // once per trial: NEURON may have moved it, or it is gone
+        const double* counter = cell ? &*cell : &gone;  // once per trial: NEURON may have moved it
+        if (x.left.empty() || counter != x.left.back().first + x.left.back().size) {
+            x.left.push_back({counter, 0});
+        }
+        ++x.left.back().size;
     }
     std::fill_n(x.counters, x.all.size(), 0.);
 ENDVERBATIM

@@ -80,6 +80,8 @@ ASSIGNED {
 VERBATIM
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -95,13 +97,14 @@ struct Projection {
     std::vector<double> slow, fast, arrived;  // per slot and postsynaptic cell
     std::vector<double> past;                 // `arrived` of the last `kept` steps, where the kernel is cut
     std::vector<int> count, fired;            // spikes of this step: per presynaptic cell, and which
+    std::vector<uint64_t> marks;              // a bit for each presynaptic cell that fired
     double decay_slow{}, decay_fast{}, gain_slow{}, gain_fast{};
     long kept{}, oldest{};                    // steps that count, 0 for all; the row of `past` to forget next
     std::vector<int> local;                   // presynaptic cells on this rank
     std::vector<neuron::container::data_handle<double>> counters;  // how many spikes left each in the last step
-    struct Run {                              // counters side by side in memory, of cells that follow each other
+    struct Run {                              // counters side by side in memory
         const double* first;
-        int size, cell;                       // how many, and which of `local` the first is
+        std::vector<int> cells;               // whose they are
     };
     std::vector<Run> left;                    // where these are in this trial
     std::vector<std::vector<int>> due;        // spikes of these on their way, a row for each step of the delay
@@ -123,12 +126,16 @@ struct Projection {
     void start_spikes(double step, double key, double example, double until) {
         due.assign(size_t(arrival(cell_delay, step)) + 1, {});
         left.clear();
+        std::vector<std::pair<const double*, int>> found;
         for (size_t k = 0; k < counters.size(); ++k) {
-            const double* counter = &*counters[k];  // once per trial: NEURON may have moved it
-            if (left.empty() || counter != left.back().first + left.back().size) {
-                left.push_back({counter, 0, int(k)});
+            found.emplace_back(&*counters[k], local[k]);  // once per trial: NEURON may have moved it
+        }
+        std::sort(found.begin(), found.end());
+        for (auto [counter, pre]: found) {
+            if (left.empty() || counter != left.back().first + left.back().cells.size()) {
+                left.push_back({counter, {}});
             }
-            ++left.back().size;
+            left.back().cells.push_back(pre);
         }
         for (auto& spikes: trains) {
             spikes.clear();
@@ -150,8 +157,17 @@ struct Projection {
     }
 
     void fire(int pre) {
-        if (count[pre]++ == 0) {
-            fired.push_back(pre);
+        ++count[pre];
+        marks[pre / 64] |= uint64_t(1) << pre % 64;
+    }
+
+    // Lists the cells that fired, in ascending order.
+    void list_fired() {
+        fired.clear();
+        for (size_t k = 0; k < marks.size(); ++k) {
+            for (; marks[k]; marks[k] &= marks[k] - 1) {
+                fired.push_back(int(64 * k) + __builtin_ctzll(marks[k]));
+            }
         }
     }
 
@@ -161,14 +177,17 @@ struct Projection {
         for (const Run& run: left) {
             constexpr int some = 64;
             int spiked[some];
-            for (int first = 0; first < run.size; first += some) {
+            const int size = int(run.cells.size());
+            for (int first = 0; first < size; first += some) {
                 int found = 0;
-                for (int k = first; k < std::min(first + some, run.size); ++k) {
+                for (int k = first; k < std::min(first + some, size); ++k) {
                     spiked[found] = k;
                     found += run.first[k] > 0.;  // a branch would be foretold wrongly
                 }
                 for (int j = 0; j < found; ++j) {
-                    later.insert(later.end(), size_t(run.first[spiked[j]]), local[run.cell + spiked[j]]);
+                    for (double spikes = run.first[spiked[j]]; spikes > 0.; --spikes) {
+                        later.push_back(run.cells[spiked[j]]);
+                    }
                 }
             }
         }
@@ -322,7 +341,7 @@ VERBATIM
     std::fill(p.slow.begin(), p.slow.end(), 0.);
     std::fill(p.fast.begin(), p.fast.end(), 0.);
     std::fill(p.count.begin(), p.count.end(), 0);
-    p.fired.clear();
+    std::fill(p.marks.begin(), p.marks.end(), 0);
     p.start_rates(dt);
     p.start_spikes(dt, key, example, until);
     std::fill_n(p.forward_trace, p.n_pre, 0.);
@@ -359,13 +378,11 @@ VERBATIM
         return;
     }
     p.fetch_spikes(now);
+    p.list_fired();
     if (!p.fired.empty()) {
         const double tau_difference = tau_slow - tau_fast;
         const double forward = window_mean(p, tau_difference, now, step(forward_on), step(forward_off));
         const double target = window_mean(p, tau_difference, now, step(target_on), step(target_off));
-        if (!std::is_sorted(p.fired.begin(), p.fired.end())) {
-            std::sort(p.fired.begin(), p.fired.end());
-        }
         for (size_t k = 0, rows; k < p.fired.size(); k += rows) {
             const int* pre = &p.fired[k];
             for (rows = 1; rows < 4 && k + rows < p.fired.size() && p.slot[pre[rows]] == p.slot[pre[0]]; ++rows) {
@@ -377,7 +394,6 @@ VERBATIM
             p.target_trace[pre] += p.count[pre] * target;
             p.count[pre] = 0;
         }
-        p.fired.clear();
     }
     if (p.kept) {
         p.forget();
@@ -412,6 +428,7 @@ VERBATIM
     p.fast.assign(n_out, 0.);
     p.arrived.assign(n_out, 0.);
     p.count.assign(p.n_pre, 0);
+    p.marks.assign((p.n_pre + 63) / 64, 0);
     p.fired.reserve(p.n_pre);
 ENDVERBATIM
 }
