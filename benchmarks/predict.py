@@ -90,13 +90,12 @@ def draw(fits: dict[str, Any]) -> None:
         job, costs = Job(**fit["job"]), Costs(**fit["costs"])
         large = replace(job, hidden=LARGE)
         lines = {
-            f"{job.hidden} cells": ([job] * len(powers), costs),
-            f"{LARGE} cells": ([large] * len(powers), costs),
-            f"{LARGE} cells, counters instead of events": ([large] * len(powers), cheaper(costs)),
-            f"{PER_RANK} cells a rank": ([replace(job, hidden=PER_RANK * ranks) for ranks in powers], costs),
+            f"{job.hidden} cells": [job] * len(powers),
+            f"{LARGE} cells": [large] * len(powers),
+            f"{PER_RANK} cells a rank": [replace(job, hidden=PER_RANK * ranks) for ranks in powers],
         }
-        for label, (jobs, paid) in lines.items():
-            times = [1e3 * predict(one, paid, ranks).total for one, ranks in zip(jobs, powers, strict=True)]
+        for label, jobs in lines.items():
+            times = [1e3 * predict(one, costs, ranks).total for one, ranks in zip(jobs, powers, strict=True)]
             axis.loglog(powers, times, label=label)
         seen = [fit["measured_ms"][side] for side in ("1 rank", "2 ranks")]
         axis.loglog([1, 2], seen, "ko", label=f"measured, {job.hidden} cells")

@@ -1,10 +1,10 @@
 """How long a training image takes on many ranks: a model with measured constants and an assumed interconnect.
 
-Every rank integrates its cells, draws the trains of all inputs (no input spike travels) and adds their weights. How many
-spikes left each cell is gathered by every rank from every other in every step. The rank that all others wait for is one
-with output cells, which looks at every hidden cell. With N hidden cells, I inputs, O output cells, T ms per image,
-s = T/dt steps, x = s exchanges, S_i, S_h, S_o spikes of inputs, hidden and output cells per image and n = ceil(N/P),
-o = ceil(O/P) cells on that rank of P::
+Every rank integrates its cells, draws the trains of all inputs (no input spike travels) and adds their weights. How
+many spikes left each cell is gathered by every rank from every other in every step. The rank that all others wait for
+is one with output cells, which looks at every hidden cell. With N hidden cells, I inputs, O output cells, T ms per
+image, s = T/dt steps, x exchanges (as many, if `steps_per_exchange` is 1), S_i, S_h, S_o spikes of inputs, hidden and
+output cells per image and n = ceil(N/P), o = ceil(O/P) cells on that rank of P::
 
     cells       s (n c_step + o c_output)
     projection  S_i (c_draw + n c_weight) + S_h o c_weight + S_o n c_weight

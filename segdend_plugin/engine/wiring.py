@@ -50,21 +50,6 @@ def spike_by(pc: HocObject, population: Population) -> None:
         pc.cell(gid, h.NetCon(soma, None))
 
 
-def pack_spikes(network: Network) -> None:
-    """Let ranks exchange spikes in one message of fixed size per smallest delay, which counts times in whole steps.
-
-    Exact for cells that spike at the ends of steps, as escape-rate somas do; artificial cells with times of their own
-    would lose what lies between. More spikes than expected travel in a second message.
-
-    Parameters
-    ----------
-    network
-        All of its connections between ranks are dense projections.
-    """
-    cells = sum(network.sizes[1:])
-    network.ranks.pc.spike_compress(8 + cells // (8 * network.ranks.size), False)
-
-
 def connect(network: Network, wirings: Sequence[Wiring]) -> None:
     """Create all projections of a network, from the first hidden layer to the output layer, and the teachers.
 

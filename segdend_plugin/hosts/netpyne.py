@@ -104,8 +104,6 @@ def create(
         others = bool(sim.net.params.connParams)
         network = builder.build(sim.net.connectCells)
         network.announce_spikes(others or bool(sim_config.recordCellsSpikes))
-        if network.needs_events and not others:
-            wiring.pack_spikes(network)
         sim.net.addStims()
         sim.setupRecording()
         _pre_run(sim)
@@ -121,8 +119,6 @@ def clear() -> None:
     if hasattr(sim, "net"):
         pc.gid_clear()
     pc.optimize_node_order(0)  # a network of reduced cells has another
-    if mpi.start().size > 1:
-        pc.spike_compress(0, False)  # a network with connections of its own needs exact times
 
 
 @contextlib.contextmanager

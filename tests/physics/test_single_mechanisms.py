@@ -67,7 +67,7 @@ def test_a_probe_sums_its_own_windows(h, dt):
 
 @pytest.mark.parametrize("mechanism", ["SegDendSoma", "SegDendLumped"])
 def test_the_rate_is_the_sigmoid_and_the_same_wherever_a_cell_stands(h, mechanism):
-    """Cells are computed in blocks, of which the last is cut short: 8 x 37 potentials, then the same in another order."""
+    """Cells are computed in blocks, the last of which is cut short: here 296 potentials, then in another order."""
     x = np.concatenate([np.linspace(-40, 40, 293), [-800.0, 0.0, 800.0]])
     order = np.random.default_rng(0).permutation(len(x))
     section = h.Section(name="patch")
