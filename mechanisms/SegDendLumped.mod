@@ -57,7 +57,7 @@ ASSIGNED {
     i (nA)
     g (uS)
     e (mV)
-    basal_at                    : addresses of what the pointers point to
+    basal_at                    : addresses of what the pointers point to, 0 for nothing
     apical_at
     forward_apical              : sums of the apical potential over the windows
     target_apical
@@ -71,9 +71,13 @@ VERBATIM
 
 namespace {
 
-const double nothing = 0.;  // the drive of a dendrite without synapses
+// the drive of a dendrite, which may have no synapses
+inline double drive(const double* at) {
+    return at ? *at : 0.;
+}
 
-// E = rest + unit (g_basal basal + g_apical apical)/g; `reversal` holds the basal drives first
+// E = rest + unit (g_basal basal + g_apical apical)/g; `reversal` holds the basal drives first. A cell that was not
+// initialised has no conductance: NEURON evaluates its current when the impedance of another is measured.
 void reversals(size_t n, const double* __restrict zero, const double* __restrict one, const double* __restrict g_b,
                const double* __restrict g_a, const double* __restrict whole, const double* __restrict apical_drive,
                double* __restrict reversal) {
@@ -81,7 +85,7 @@ void reversals(size_t n, const double* __restrict zero, const double* __restrict
         double sum = zero[k];
         sum += one[k] * reversal[k] * g_b[k] / whole[k];
         sum += one[k] * apical_drive[k] * g_a[k] / whole[k];
-        reversal[k] = sum;
+        reversal[k] = whole[k] > 0. ? sum : zero[k];
     }
 }
 
@@ -90,8 +94,8 @@ void reversals(size_t n, const double* __restrict zero, const double* __restrict
     double *reversal = BLOCK(e), *current = BLOCK(i);  // until they are known, they hold the drives
     const double *basal_in = BLOCK(basal_at), *apical_in = BLOCK(apical_at);
     for (size_t k = 0; k < n; ++k) {
-        reversal[k] = *HERE(basal_in[k]);
-        current[k] = *HERE(apical_in[k]);
+        reversal[k] = drive(HERE(basal_in[k]));
+        current[k] = drive(HERE(apical_in[k]));
     }
     reversals(n, BLOCK(rest), BLOCK(unit), BLOCK(g_basal), BLOCK(g_apical), BLOCK(g), current, reversal);
 }
@@ -106,7 +110,7 @@ void sum_open(size_t n, double time, double step, double on, double off, const d
     }
     for (size_t k = 0; any && k < n; ++k) {
         if (open(k)) {
-            sum[k] += *HERE(apical_in[k]);
+            sum[k] += drive(HERE(apical_in[k]));
         }
     }
 }
@@ -157,7 +161,7 @@ ENDVERBATIM
 : once per trial, because following a POINTER costs NEURON more than a cell's whole step
 PROCEDURE find_drives() {
 VERBATIM
-    KEEP(basal_at) = nrn_pointing(&(basal)) ? &(basal) : &nothing;
-    KEEP(apical_at) = nrn_pointing(&(apical)) ? &(apical) : &nothing;
+    KEEP(basal_at) = nrn_pointing(&(basal)) ? &(basal) : nullptr;
+    KEEP(apical_at) = nrn_pointing(&(apical)) ? &(apical) : nullptr;
 ENDVERBATIM
 }
