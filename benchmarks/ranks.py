@@ -1,8 +1,8 @@
 """One and two MPI ranks: strong and weak scaling, where the time goes, and the constants of the scaling model.
 
 A stopwatch around `Network.show`, `Network.learn` and `pc.psolve` splits an image: `start` is what `show` does besides
-`psolve` (image, windows, finitialize); `spike exchange` and `waiting` (for a slower rank) are NEURON's `pc.wait_time`
-and `pc.step_wait`; `receiving` is `pc.send_time`; `projection` is measured alone, without any cell, as NEURON has no
+`psolve` (image, windows, finitialize); `spike exchange` is the gathering of counters and NEURON's own exchange
+(`pc.wait_time`), with the wait for a slower rank; `projection` is measured alone, without any cell, as NEURON has no
 clock for it; `cells` is the rest of `psolve`. Waiting ranks spin, so wall-clock times count here; a split is that of
 the rank with most work (the longest time in cells).
 """
@@ -22,7 +22,7 @@ from benchmarks.scaling_model import Costs, Job
 from benchmarks.worker import Task
 from benchmarks.workload import CLASSES, images, trainer
 
-PARTS = ("cells", "projection", "rule", "start", "spike exchange", "waiting", "receiving", "evaluation")
+PARTS = ("cells", "projection", "rule", "start", "spike exchange", "evaluation")
 NETWORKS = {"lumped": ("cell=three_compartment", 500, 1), "reconstructed": ("cell=mouse_v1_l5_rbp4", 100, 8)}
 MEASURED = ("1 rank", "2 ranks", "2 ranks, twice the cells")
 RATE_MAX = 0.2  # 1/ms
@@ -54,37 +54,32 @@ def watched(function: Callable[..., Any], name: str, seconds: dict[str, float]) 
 
 def job(settings: list[str], train: int, test: int) -> dict[str, Task]:
     """Return training and testing that tell where their time went, per image."""
+    from segdend_plugin.engine import exchange
+
     made = trainer(settings, train, test)
     network, seconds = made.network, {"psolve": 0.0}
     pc = network.ranks.pc
     network.ranks = replace(network.ranks, pc=Watched(pc, "psolve", seconds))
     network.show = watched(network.show, "show", seconds)
     network.learn = watched(network.learn, "learn", seconds)
-    from neuron import h
-
-    pc.step_wait(0)
+    exchange.timed()
 
     def readings() -> dict[str, float]:
-        clocks = {"exchange": pc.wait_time(), "waiting": pc.step_wait(), "receiving": pc.send_time()}
-        return clocks | seconds
+        return {"exchange": pc.wait_time() + exchange.seconds()} | seconds
 
     def split(task: Task, count: int) -> Task:
         def run() -> dict[str, float]:
-            pc.step_wait(0)
-            before, start = readings() | {"waiting": 0.0}, time.perf_counter()
+            before, start = readings(), time.perf_counter()
             task()
             whole, after = time.perf_counter() - start, readings()
             took = {key: (value - before.get(key, 0.0)) / count for key, value in after.items()}
             return {
-                "cells": took["psolve"] - took["exchange"] - took["receiving"],
+                "cells": took["psolve"] - took["exchange"],
                 "rule": took.get("learn", 0.0),
                 "start": took["show"] - took["psolve"],
-                "spike exchange": max(took["exchange"] - took["waiting"], 0.0),
-                "waiting": took["waiting"],
-                "receiving": took["receiving"],
+                "spike exchange": took["exchange"],
                 "evaluation": whole / count - took["show"] - took.get("learn", 0.0),
                 "total": whole / count,
-                "received": _received(pc, h),
                 "rates": [float(p.averages(_schedule(made)).forward_rate.mean()) for p in _populations(network)],
             }
 
@@ -182,7 +177,7 @@ def fit(
 ) -> tuple[Job, Costs]:
     """Return the constants of the scaling model from the splits of the jobs."""
     few = hidden // 10
-    one, small, two = found["1 rank"], found["few"], found["2 ranks"]
+    one, small = found["1 rank"], found["few"]
     duration = 2 * (50.0 + 2.0)  # ms: phases of 50 ms, and 2 ms that the jitter adds on average
     input_spikes = float(images(64).rates.sum(axis=1).mean()) * RATE_MAX * duration
     slope = {part: max(one[part] - small[part], 0.0) / (hidden - few) for part in ("cells", "rule", "start")}
@@ -208,7 +203,6 @@ def fit(
         fixed=max(one["start"] - hidden * slope["start"], 0.0)
         + max(one["rule"] - hidden * slope["rule"], 0.0)
         + one["evaluation"],
-        receive=two["receiving"] / max(two["received"], 1.0),
     )
 
 
@@ -231,13 +225,6 @@ def _schedule(made: Any) -> Any:
 
     p = made.experiment.phases
     return phases.training_schedule(0, 0, dt=p.dt, forward=p.forward, target=p.target, settle=p.settle, jitter=False)
-
-
-def _received(pc: Any, h: Any) -> float:
-    """Return how many spikes this rank got from others in the last trial."""
-    sent, most, received, useful = (h.ref(0) for _ in range(4))
-    pc.spike_statistics(sent, most, received, useful)
-    return float(received[0])
 
 
 if __name__ == "__main__":

@@ -1,21 +1,19 @@
 """How long a training image takes on many ranks: a model with measured constants and an assumed interconnect.
 
-Every rank integrates its cells, draws the trains of all inputs (no input spike travels) and adds their weights. Spikes
-of cells are gathered by every rank from every other once per smallest delay. The rank that all others wait for is one
-with output cells, which take the spikes of every hidden cell. With N hidden cells, I inputs, O output cells, T ms per
-image, s = T/dt steps, x = T/(smallest delay) exchanges, S_i, S_h, S_o spikes of inputs, hidden and output cells per
-image and n = ceil(N/P), o = ceil(O/P) cells on that rank of P::
+Every rank integrates its cells, draws the trains of all inputs (no input spike travels) and adds their weights. How
+many spikes left each cell is gathered by every rank from every other in every step. The rank that all others wait for
+is one with output cells, which looks at every hidden cell. With N hidden cells, I inputs, O output cells, T ms per
+image, s = T/dt steps, x exchanges (as many, if `steps_per_exchange` is 1), S_i, S_h, S_o spikes of inputs, hidden and
+output cells per image and n = ceil(N/P), o = ceil(O/P) cells on that rank of P::
 
     cells       s (n c_step + o c_output)
     projection  S_i (c_draw + n c_weight) + S_h o c_weight + S_o n c_weight
     rule        (I n + N o) c_learn
     start       c_fixed + n c_start
-    receiving   (S_h + S_o)(1 - 1/P) c_receive + (S_h + S_o)(1 - 1/P) c_deliver
-    exchange    x (k ceil(log2 P) L + P c_rank + 4 P/B) + b (S_h + S_o)(1 - 1/P)/B
+    receiving   s (N + O)(1 - 1/P) c_counter
+    exchange    x ceil(log2 P) L + s b (N + O)(1 - 1/P)/B
 
-L is the latency of a message, B the bandwidth into a rank, k the collective calls per exchange (two: how many spikes,
-then which), b the bytes of a spike. All ranks receive all spikes, those with output cells need them: `filtered` spikes
-reach only the latter, which saves the look at every rank's count.
+L is the latency of a message, B the bandwidth into a rank, b the bytes of a counter.
 """
 
 from __future__ import annotations
@@ -36,8 +34,8 @@ class Costs:
         Per input spike, per weight that a spike adds, and per weight that the rule changes.
     start, fixed
         Per image: for each hidden cell, and once.
-    receive, deliver
-        Per spike from another rank: finding out who wants it, and delivering it.
+    counter
+        Of looking at one cell of another rank, per time step.
     """
 
     step: float
@@ -47,8 +45,7 @@ class Costs:
     learn: float
     start: float
     fixed: float
-    receive: float
-    deliver: float = 1e-7
+    counter: float = 1e-9
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,10 @@ class Job:
         Cells.
     input_spikes, spikes_per_hidden, spikes_per_output
         Of all inputs together, and of one cell.
-    duration, dt, smallest_delay
+    duration, dt
         In ms.
-    filtered
-        Whether hidden spikes reach only the ranks that need them.
+    steps_per_exchange
+        Steps whose counters travel together; no delay may be shorter.
     """
 
     hidden: int
@@ -75,8 +72,7 @@ class Job:
     spikes_per_output: float = 10.0
     duration: float = 104.0
     dt: float = 1.0
-    smallest_delay: float = 1.0
-    filtered: bool = False
+    steps_per_exchange: int = 1
 
 
 @dataclass(frozen=True)
@@ -89,19 +85,13 @@ class Interconnect:
         Of a message (s), at each of log2(P) stages.
     bandwidth
         Into one rank (bytes/s).
-    calls
-        Collective calls per exchange of spikes.
-    spike_bytes
-        Size of a spike.
-    per_rank
-        Time to look at what one rank has sent (s), in every exchange.
+    counter_bytes
+        Size of a counter of spikes.
     """
 
     latency: float = 1.5e-6
     bandwidth: float = 1e9
-    calls: int = 2
-    spike_bytes: float = 16.0
-    per_rank: float = 1e-9
+    counter_bytes: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -124,24 +114,19 @@ class Parts:
 def predict(job: Job, costs: Costs, ranks: int, interconnect: Interconnect = Interconnect()) -> Parts:
     """Return the time of one training image on `ranks` ranks, by its parts."""
     hidden, outputs = ceil(job.hidden / ranks), ceil(job.outputs / ranks)
-    steps, exchanges = job.duration / job.dt, job.duration / job.smallest_delay
+    steps = job.duration / job.dt
     from_hidden, from_output = job.hidden * job.spikes_per_hidden, job.outputs * job.spikes_per_output
-    elsewhere = 1.0 - 1.0 / ranks
-    travelling = (from_hidden + from_output) * elsewhere
+    elsewhere = (job.hidden + job.outputs) * (1.0 - 1.0 / ranks)
     net = interconnect
-    exchange = 0.0
-    if ranks > 1:
-        stages = net.calls * ceil(log2(ranks)) * net.latency
-        looking = 0.0 if job.filtered else ranks * (net.per_rank + 4.0 / net.bandwidth)
-        exchange = exchanges * (stages + looking) + net.spike_bytes * travelling / net.bandwidth
+    stages = ceil(log2(ranks)) * net.latency / job.steps_per_exchange
     weights = job.input_spikes * hidden + from_hidden * outputs + from_output * hidden
     return Parts(
         cells=steps * (hidden * costs.step + outputs * costs.output_step),
         projection=job.input_spikes * costs.draw + weights * costs.weight,
         rule=(job.inputs * hidden + job.hidden * outputs) * costs.learn,
         start=costs.fixed + hidden * costs.start,
-        receiving=travelling * (costs.receive + costs.deliver),
-        exchange=exchange,
+        receiving=steps * elsewhere * costs.counter,
+        exchange=steps * (stages + net.counter_bytes * elsewhere / net.bandwidth),
     )
 
 

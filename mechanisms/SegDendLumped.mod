@@ -64,9 +64,65 @@ ASSIGNED {
 }
 
 VERBATIM
-#include <cstring>
 #undef HERE
-#define HERE(address) (*reinterpret_cast<double**>(&(address)))
+#undef KEEP
+#define HERE(address) (*reinterpret_cast<const double* const*>(&(address)))
+#define KEEP(address) (*reinterpret_cast<const double**>(&(address)))
+
+namespace {
+
+// the drive of a dendrite, which may have no synapses
+inline double drive(const double* at) {
+    return at ? *at : 0.;
+}
+
+// E = rest + unit (g_basal basal + g_apical apical)/g; `reversal` holds the basal drives first. A cell that was not
+// initialised has no conductance: NEURON evaluates its current when the impedance of another is measured.
+void reversals(size_t n, const double* __restrict zero, const double* __restrict one, const double* __restrict g_b,
+               const double* __restrict g_a, const double* __restrict whole, const double* __restrict apical_drive,
+               double* __restrict reversal) {
+    for (size_t k = 0; k < n; ++k) {
+        double sum = zero[k];
+        sum += one[k] * reversal[k] * g_b[k] / whole[k];
+        sum += one[k] * apical_drive[k] * g_a[k] / whole[k];
+        reversal[k] = whole[k] > 0. ? sum : zero[k];
+    }
+}
+
+[[gnu::noinline]] void pull_all(_internalthreadargsproto_) {
+    const size_t n = _nt->_ml_list[_mechtype]->_nodecount;
+    double *reversal = BLOCK(e), *current = BLOCK(i);  // until they are known, they hold the drives
+    const double *basal_in = BLOCK(basal_at), *apical_in = BLOCK(apical_at);
+    for (size_t k = 0; k < n; ++k) {
+        reversal[k] = drive(HERE(basal_in[k]));
+        current[k] = drive(HERE(apical_in[k]));
+    }
+    reversals(n, BLOCK(rest), BLOCK(unit), BLOCK(g_basal), BLOCK(g_apical), BLOCK(g), current, reversal);
+}
+
+// Adds the apical drives of the cells whose window is open.
+void sum_open(size_t n, double time, double step, double on, double off, const double* __restrict lead,
+              const double* apical_in, double* sum) {
+    auto open = [&](size_t k) { return (time + lead[k] - 0.5 * step > on) & (time + lead[k] - 0.5 * step < off); };
+    size_t any = 0;
+    for (size_t k = 0; k < n; ++k) {
+        any += open(k);
+    }
+    for (size_t k = 0; any && k < n; ++k) {
+        if (open(k)) {
+            sum[k] += drive(HERE(apical_in[k]));
+        }
+    }
+}
+
+[[gnu::noinline]] void sum_apical(_internalthreadargsproto_) {
+    const size_t n = _nt->_ml_list[_mechtype]->_nodecount;
+    const double* apical_in = BLOCK(apical_at);
+    sum_open(n, t, dt, forward_on, forward_off, BLOCK(forward_lead), apical_in, BLOCK(forward_apical));
+    sum_open(n, t, dt, target_on, target_off, BLOCK(target_lead), apical_in, BLOCK(target_apical));
+}
+
+}  // namespace
 ENDVERBATIM
 
 INITIAL {
@@ -84,16 +140,11 @@ BREAKPOINT {
     i = g*(v - e)
 }
 
+: of all cells at once, when the first one's turn has come
 PROCEDURE pull() {
 VERBATIM
-    const double* basal_drive = HERE(basal_at);
-    const double* apical_drive = HERE(apical_at);
-    e = rest;
-    if (basal_drive) {
-        e += unit * *basal_drive * g_basal / g;
-    }
-    if (apical_drive) {
-        e += unit * *apical_drive * g_apical / g;
+    if (_iml == 0) {
+        pull_all(_threadargs_);
     }
 ENDVERBATIM
 }
@@ -101,14 +152,8 @@ ENDVERBATIM
 PROCEDURE advance() {
     escape()
 VERBATIM
-    if (const double* apical_drive = HERE(apical_at)) {
-        const double forward = t + forward_lead - 0.5 * dt, target = t + target_lead - 0.5 * dt;
-        if (forward > forward_on && forward < forward_off) {
-            forward_apical += *apical_drive;
-        }
-        if (target > target_on && target < target_off) {
-            target_apical += *apical_drive;
-        }
+    if (_iml + 1 == _nt->_ml_list[_mechtype]->_nodecount) {
+        sum_apical(_threadargs_);
     }
 ENDVERBATIM
 }
@@ -116,7 +161,7 @@ ENDVERBATIM
 : once per trial, because following a POINTER costs NEURON more than a cell's whole step
 PROCEDURE find_drives() {
 VERBATIM
-    HERE(basal_at) = nrn_pointing(&(basal)) ? &(basal) : nullptr;
-    HERE(apical_at) = nrn_pointing(&(apical)) ? &(apical) : nullptr;
+    KEEP(basal_at) = nrn_pointing(&(basal)) ? &(basal) : nullptr;
+    KEEP(apical_at) = nrn_pointing(&(apical)) ? &(apical) : nullptr;
 ENDVERBATIM
 }

@@ -85,6 +85,8 @@ ASSIGNED {
 VERBATIM
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -103,11 +105,16 @@ struct Projection {
     std::vector<double> sides;                // split biases
     std::vector<double> past;                 // `arrived` of the last `kept` steps, where the kernel is cut
     std::vector<int> count, fired;            // spikes of this step: per presynaptic cell, and which
+    std::vector<uint64_t> marks;              // a bit for each presynaptic cell that fired
     double decay_slow{}, decay_fast{}, gain_slow{}, gain_fast{};
     long kept{}, oldest{};                    // steps that count, 0 for all; the row of `past` to forget next
     std::vector<int> local;                   // presynaptic cells on this rank
     std::vector<neuron::container::data_handle<double>> counters;  // how many spikes left each in the last step
-    std::vector<const double*> left;          // where these are in this trial
+    struct Run {                              // counters side by side in memory
+        const double* first;
+        std::vector<int> cells;               // whose they are
+    };
+    std::vector<Run> left;                    // where these are in this trial
     std::vector<std::vector<int>> due;        // spikes of these on their way, a row for each step of the delay
     double cell_delay{};
     const double *level{}, *gid{};            // of the inputs whose trains are drawn here
@@ -127,8 +134,16 @@ struct Projection {
     void start_spikes(double step, double key, double example, double until) {
         due.assign(size_t(arrival(cell_delay, step)) + 1, {});
         left.clear();
-        for (auto& counter: counters) {
-            left.push_back(&*counter);  // once per trial: NEURON may have moved it
+        std::vector<std::pair<const double*, int>> found;
+        for (size_t k = 0; k < counters.size(); ++k) {
+            found.emplace_back(&*counters[k], local[k]);  // once per trial: NEURON may have moved it
+        }
+        std::sort(found.begin(), found.end());
+        for (auto [counter, pre]: found) {
+            if (left.empty() || counter != left.back().first + left.back().cells.size()) {
+                left.push_back({counter, {}});
+            }
+            left.back().cells.push_back(pre);
         }
         for (auto& spikes: trains) {
             spikes.clear();
@@ -150,17 +165,38 @@ struct Projection {
     }
 
     void fire(int pre) {
-        if (count[pre]++ == 0) {
-            fired.push_back(pre);
+        ++count[pre];
+        marks[pre / 64] |= uint64_t(1) << pre % 64;
+    }
+
+    // Lists the cells that fired, in ascending order.
+    void list_fired() {
+        fired.clear();
+        for (size_t k = 0; k < marks.size(); ++k) {
+            for (; marks[k]; marks[k] &= marks[k] - 1) {
+                fired.push_back(int(64 * k) + __builtin_ctzll(marks[k]));
+            }
         }
     }
 
     // Takes the spikes that left cells of this rank in the last step, and those that arrive in this one.
     void fetch_spikes(long now) {
         auto& later = due[size_t(now + due.size() - 1) % due.size()];  // the row that was emptied in the last step
-        for (size_t k = 0; k < left.size(); ++k) {
-            for (double spikes = *left[k]; spikes > 0.; --spikes) {
-                later.push_back(local[k]);
+        for (const Run& run: left) {
+            constexpr int some = 64;
+            int spiked[some];
+            const int size = int(run.cells.size());
+            for (int first = 0; first < size; first += some) {
+                int found = 0;
+                for (int k = first; k < std::min(first + some, size); ++k) {
+                    spiked[found] = k;
+                    found += run.first[k] > 0.;  // a branch would be foretold wrongly
+                }
+                for (int j = 0; j < found; ++j) {
+                    for (double spikes = run.first[spiked[j]]; spikes > 0.; --spikes) {
+                        later.push_back(run.cells[spiked[j]]);
+                    }
+                }
             }
         }
         auto& arriving = due[size_t(now) % due.size()];
@@ -354,8 +390,8 @@ VERBATIM
     std::fill(p.slow.begin(), p.slow.end(), 0.);
     std::fill(p.fast.begin(), p.fast.end(), 0.);
     std::fill(p.count.begin(), p.count.end(), 0);
-    p.fired.clear();
     p.start_sides();
+    std::fill(p.marks.begin(), p.marks.end(), 0);
     p.start_rates(dt);
     p.start_spikes(dt, key, example, until);
     std::fill_n(p.forward_trace, p.n_pre, 0.);
@@ -392,11 +428,11 @@ VERBATIM
         return;
     }
     p.fetch_spikes(now);
+    p.list_fired();
     if (!p.fired.empty()) {
         const double tau_difference = tau_slow - tau_fast;
         const double forward = window_mean(p, tau_difference, now, step(forward_on), step(forward_off));
         const double target = window_mean(p, tau_difference, now, step(target_on), step(target_off));
-        std::sort(p.fired.begin(), p.fired.end());
         for (size_t k = 0; p.split && k < p.fired.size(); ++k) {
             p.add_split(p.fired[k]);
         }
@@ -411,7 +447,6 @@ VERBATIM
             p.target_trace[pre] += p.count[pre] * target;
             p.count[pre] = 0;
         }
-        p.fired.clear();
     }
     if (p.kept) {
         p.forget();
@@ -447,6 +482,7 @@ VERBATIM
     p.fast.assign(n_out, 0.);
     p.arrived.assign(n_out, 0.);
     p.count.assign(p.n_pre, 0);
+    p.marks.assign((p.n_pre + 63) / 64, 0);
     p.fired.reserve(p.n_pre);
 ENDVERBATIM
 }

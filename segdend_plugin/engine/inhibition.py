@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
 import numpy as np
 
 from segdend_plugin.cells.calibration import Scale, lumped_somatic_current, somatic_current
+from segdend_plugin.engine.exchange import Exchange
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Population, somatic_gain_of
 from segdend_plugin.engine.projection import Kernel, Projection
@@ -15,7 +16,6 @@ from segdend_plugin.engine.synapses import Landed
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.inhibition import Inhibition, Silence, excitatory_weights, inhibitory_weights
 from segdend_plugin.rule.random import Purpose, stream
-from segdend_plugin.types import HocObject
 
 
 class Interneurons(Population):
@@ -52,15 +52,19 @@ class Interneurons(Population):
         if inhibition.silent_in != "none":
             self._add_gates()
 
-    def be_excited(self, network: Network, here: Mapping[int, HocObject]) -> None:
-        """Take the spikes of their sources; `here` holds the spiking mechanisms of this rank's cells."""
-        if not self.cells:
-            return
-        sources = {
+    def sources(self, network: Network) -> list[int]:
+        """Return the cells that excite them."""
+        return {
             "input": network.inputs.gids,
             "hidden": network.hidden[self.inhibition.layer].gids,
             "output": network.output.gids,
         }[self.inhibition.driven_by]
+
+    def be_excited(self, network: Network, exchange: Exchange) -> None:
+        """Take the spikes of their sources, which the exchange knows."""
+        if not self.cells:
+            return
+        sources = self.sources(network)
         n = len(sources)
         weights = excitatory_weights(network.seed, self.local_gids, n, self.inhibition)
         biases = np.full(len(self.cells), self.inhibition.bias)
@@ -69,9 +73,9 @@ class Interneurons(Population):
         if self.inhibition.driven_by == "input":
             network.inputs.send_spikes(projection, self.delay)
         else:
-            projection.connect(network.ranks.pc, sources, self.delay, here)
+            projection.connect(network.ranks.pc, sources, self.delay, exchange.counter)
 
-    def inhibit(self, network: Network, target: Population, here: Mapping[int, HocObject]) -> None:
+    def inhibit(self, network: Network, target: Population, exchange: Exchange) -> None:
         """Put inhibition onto the local cells of one population of the layer."""
         if target.calibration is None and self.inhibition.onto != "soma":
             raise ConfigError(
@@ -92,7 +96,7 @@ class Interneurons(Population):
         weights = inhibitory_weights(network.seed, target.local_gids, self.gids, self.inhibition)
         nothing = np.zeros(len(target.cells))
         projection = Projection(weights, nothing, slots, n_slots, Kernel.CURRENT, split=target.splits)
-        projection.connect(network.ranks.pc, self.gids, self.delay, here)
+        projection.connect(network.ranks.pc, self.gids, self.delay, exchange.counter)
         for post, landed in enumerate(places):
             for k, (place, current) in enumerate(landed):
                 slot = k if n_slots > 1 else 0
@@ -134,7 +138,11 @@ def connect(network: Network, interneurons: Sequence[Interneurons]) -> None:
     network.interneurons = tuple(interneurons)
     populations = [population for layer in network.layers for population in layer.populations]
     here = {gid: soma for population in (*populations, *interneurons) for gid, soma in population.spike_sources()}
+    driving = {gid for own in interneurons if own.inhibition.driven_by != "input" for gid in own.sources(network)}
+    heard = driving | {gid for own in interneurons for gid in own.gids}
+    exchange = Exchange(network.ranks, sorted(heard), here)
+    network.exchanges.append(exchange)
     for own in interneurons:
-        own.be_excited(network, here)
+        own.be_excited(network, exchange)
         for target in network.hidden[own.inhibition.layer].populations:
-            own.inhibit(network, target, here)
+            own.inhibit(network, target, exchange)

@@ -110,6 +110,42 @@ def start() -> Ranks:
     return Ranks(rank=int(pc.id()), size=size, pc=pc)
 
 
+@cache
+def allgather_in_c() -> tuple[int, int, int, int] | None:
+    """Return what C code needs to gather bytes from all ranks, None when this process is alone; collective.
+
+    Returns
+    -------
+    tuple or None
+        Address of ``MPI_Allgather``, handles of a communicator of our own and of ``MPI_BYTE``, and the size of a handle
+        in bytes: 4 for an integer (MPICH and its kin), 8 for a pointer (Open MPI). None also where a rank lacks these.
+    """
+    ranks = start()
+    if ranks.size == 1:
+        return None
+    found = _allgather_here()
+    return found if all(ranks.allgather(found is not None)) else None
+
+
+def _allgather_here() -> tuple[int, int, int, int] | None:
+    """Look the function up in the library that mpi4py has opened, and duplicate the communicator."""
+    from mpi4py import MPI
+
+    communicator = MPI.COMM_WORLD.Dup()
+    size = MPI._sizeof(MPI.Comm)
+    known = {"Open MPI": 8, "MPICH": 4, "Intel MPI": 4, "MVAPICH": 4, "MVAPICH2": 4, "Cray MPICH": 4}
+    library = _mapped_libmpi()
+    if library is None or known.get(MPI.get_vendor()[0]) != size:
+        return None
+    try:
+        function = ctypes.cast(ctypes.CDLL(library).MPI_Allgather, ctypes.c_void_p).value
+    except (OSError, AttributeError):
+        return None
+    read = {4: ctypes.c_uint32, 8: ctypes.c_uint64}[size].from_address
+    handles = read(MPI._addressof(communicator)).value, read(MPI._addressof(MPI.BYTE)).value
+    return (function, *handles, size) if function else None
+
+
 def abort(code: int) -> NoReturn:
     """End every process of the job with exit status `code`; a process that is alone just exits."""
     sys.stdout.flush()

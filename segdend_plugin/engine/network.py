@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from segdend_plugin.engine import state
+from segdend_plugin.engine import mpi, state
+from segdend_plugin.engine.exchange import Exchange
 from segdend_plugin.engine.layer import Layer
-from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.population import Averages, Inputs, Population
 from segdend_plugin.engine.windows import announce
 from segdend_plugin.errors import DataError
@@ -76,7 +76,7 @@ class Network:
 
     def __init__(
         self,
-        ranks: Ranks,
+        ranks: mpi.Ranks,
         inputs: Inputs,
         hidden: Sequence[Layer],
         output: Population,
@@ -87,9 +87,15 @@ class Network:
         self.seed, self.variant = seed, variant
         self.interneurons: tuple[Population, ...] = ()
         self._output_layer = Layer((output,))
+        self.exchanges: list[Exchange] = []  # alive as long as the projections that read them
         self._feedback = FeedbackWeights(
             seed, [layer.gids for layer in hidden], len(output.gids), variant.feedback, variant.initial
         )
+
+    @property
+    def needs_events(self) -> bool:
+        """Whether spikes of cells reach other ranks as events, because these cannot gather counters."""
+        return self.ranks.size > 1 and mpi.allgather_in_c() is None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -109,12 +115,12 @@ class Network:
     def announce_spikes(self, wanted: bool = True) -> None:
         """Choose whether spikes reach NetCons and ``pc.spike_record``, beside the plastic projections.
 
-        Projections count the spikes of their rank's cells and draw those of the inputs without events. Spikes of cells
-        are announced in any case where there are other ranks; results are the same with and without.
+        Projections count the spikes of cells and draw those of the inputs without events; results are the same with and
+        without. Where ranks cannot gather counters, spikes of cells are announced in any case.
         """
         self.inputs.announce(wanted)
         for population in (*(own for layer in self.layers for own in layer.populations), *self.interneurons):
-            population.announce(wanted or self.ranks.size > 1)
+            population.announce(wanted or self.needs_events)
 
     def show(self, image: Array, schedule: Schedule, purpose: Purpose, example: int, label: int | None = None) -> None:
         """Run one trial from rest; it depends on weights, seed and example alone.

@@ -99,6 +99,7 @@ class Inputs:
         self._pixels = np.array([index[gid] for gid, _ in cells], dtype=int)
         self._cells = [cell for _, cell in cells]  # alive as long as the network
         self._levels, self._announced = Probe(self._cells, "level"), Probe(self._cells, "announced")
+        self._sending = True
         for gid, cell in cells:
             cell.id = gid
         self._drawn: list[Array] = []
@@ -115,10 +116,12 @@ class Inputs:
     def announce(self, wanted: bool) -> None:
         """Choose whether NetCons learn of the spikes of the local inputs, too."""
         self._announced.write(np.full(len(self._pixels), float(wanted)))
+        self._sending = wanted
 
     def show(self, image: Array) -> None:
         """Set the level of every input; `image` has shape (n_input,), values between 0 and 1."""
-        self._levels.write(image[self._pixels])
+        if self._sending:
+            self._levels.write(image[self._pixels])
         for levels in self._drawn:
             levels[:] = image
         for rates in self._rates:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -83,7 +83,9 @@ class Projection:
         self.biases[:] = biases
         self._netcons: list[HocObject] = []
 
-    def connect(self, pc: HocObject, gids: Sequence[int], delay: float, here: Mapping[int, HocObject]) -> None:
+    def connect(
+        self, pc: HocObject, gids: Sequence[int], delay: float, counter: Callable[[int], HocObject | None]
+    ) -> None:
         """Take the spikes of the cells `gids` (in presynaptic order) after `delay` ms.
 
         Parameters
@@ -94,12 +96,12 @@ class Projection:
             The presynaptic cells.
         delay
             Conduction delay (ms).
-        here
-            gid -> spiking mechanism of the cells on this rank, whose spikes need no NetCon.
+        counter
+            gid -> reference to how many spikes left this cell in the last step, or None if a NetCon must tell.
         """
         for index, gid in enumerate(gids):
-            if gid in here:
-                self._mechanism.listen(index, here[gid]._ref_spikes, delay)
+            if (spikes := counter(gid)) is not None:
+                self._mechanism.listen(index, spikes, delay)
                 continue
             netcon = pc.gid_connect(gid, self._mechanism)
             netcon.weight[0] = index

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from segdend_plugin.cells.sites import FEEDBACK, FEEDFORWARD, Landing
+from segdend_plugin.engine.exchange import Exchange
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import Population
 from segdend_plugin.engine.projection import Kernel, Projection
@@ -48,21 +49,6 @@ def spike_by(pc: HocObject, population: Population) -> None:
         pc.cell(gid, h.NetCon(soma, None))
 
 
-def pack_spikes(network: Network) -> None:
-    """Let ranks exchange spikes in one message of fixed size per smallest delay, which counts times in whole steps.
-
-    Exact for cells that spike at the ends of steps, as escape-rate somas do; artificial cells with times of their own
-    would lose what lies between. More spikes than expected travel in a second message.
-
-    Parameters
-    ----------
-    network
-        All of its connections between ranks are dense projections.
-    """
-    cells = sum(network.sizes[1:])
-    network.ranks.pc.spike_compress(8 + cells // (8 * network.ranks.size), False)
-
-
 def connect(network: Network, wirings: Sequence[Wiring]) -> None:
     """Create all projections of a network, from the first hidden layer to the output layer, and the teachers.
 
@@ -80,6 +66,8 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
     variant = network.variant
     seed, pre = network.seed, network.inputs.gids
     here = {gid: soma for layer in network.layers for p in layer.populations for gid, soma in p.spike_sources()}
+    exchange = Exchange(network.ranks, _listened_to(network, wirings), here)
+    network.exchanges.append(exchange)
     for depth, (layer, wiring) in enumerate(zip(network.layers, wirings, strict=True)):
         slots = stream(seed, Purpose.SLOTS, depth).permutation(len(pre)) % wiring.feedforward.slots
         for population in layer.populations:
@@ -101,13 +89,13 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
             if variant.feedforward == "spikes" and depth == 0:
                 network.inputs.send_spikes(projection, wiring.delay)
             elif variant.feedforward == "spikes":
-                projection.connect(network.ranks.pc, pre, wiring.delay, here)
+                projection.connect(network.ranks.pc, pre, wiring.delay, exchange.counter)
             elif depth == 0:
                 network.inputs.send_rates(projection)
             else:
                 projection.connect_rates(network.ranks.pc, pre, wiring.delay)
             if depth < len(network.hidden) and wiring.feedback is not None:
-                _feed_back(network, population, network.feedback_sources(depth), wiring, here)
+                _feed_back(network, population, network.feedback_sources(depth), wiring, exchange)
         pre = layer.gids
     if variant.feedforward == "rates" or variant.feedback.signal == "rates":
         for layer in network.layers:
@@ -123,7 +111,7 @@ def connect(network: Network, wirings: Sequence[Wiring]) -> None:
 
 
 def _feed_back(
-    network: Network, population: Population, sources: Sequence[int], wiring: Wiring, here: Mapping[int, HocObject]
+    network: Network, population: Population, sources: Sequence[int], wiring: Wiring, exchange: Exchange
 ) -> None:
     nothing = np.zeros((len(sources), len(population.cells)))
     slots = np.zeros(len(sources), dtype=np.int64)
@@ -131,9 +119,20 @@ def _feed_back(
     projection = Projection(nothing, nothing[0], slots, 1, _kernel(population), variant.memory, population.splits)
     population.receive_feedback(projection, variant.plateau)
     if variant.feedback.signal == "spikes":
-        projection.connect(network.ranks.pc, sources, wiring.feedback_delay, here)
+        projection.connect(network.ranks.pc, sources, wiring.feedback_delay, exchange.counter)
     else:
         projection.connect_rates(network.ranks.pc, sources, wiring.feedback_delay)
+
+
+def _listened_to(network: Network, wirings: Sequence[Wiring]) -> list[int]:
+    """Return the cells whose spikes some projection takes, on any rank."""
+    variant, found = network.variant, set[int]()
+    for depth, (layer, wiring) in enumerate(zip(network.hidden, wirings, strict=False)):
+        if variant.feedforward == "spikes":
+            found.update(layer.gids)
+        if wiring.feedback is not None and variant.feedback.signal == "spikes":
+            found.update(network.feedback_sources(depth))
+    return sorted(found)
 
 
 def _kernel(population: Population) -> Kernel:

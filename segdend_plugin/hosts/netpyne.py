@@ -31,7 +31,7 @@ import numpy as np
 
 from segdend_plugin.cells.calibration import Equalised, Scale, Synapse
 from segdend_plugin.cells.sites import FEEDBACK, Landing, StandIn
-from segdend_plugin.engine import inhibition, mechanisms, mpi, wiring
+from segdend_plugin.engine import exchange, inhibition, mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
@@ -115,8 +115,6 @@ def create(
         others = bool(sim.net.params.connParams)
         network = builder.build(sim.net.connectCells)
         network.announce_spikes(others or bool(sim_config.recordCellsSpikes))
-        if ranks.size > 1 and not others:
-            wiring.pack_spikes(network)
         sim.net.addStims()
         sim.setupRecording()
         _pre_run(sim)
@@ -128,11 +126,10 @@ def clear() -> None:
     from netpyne import sim
 
     pc = mpi.start().pc
+    exchange.clear()
     if hasattr(sim, "net"):
         pc.gid_clear()
     pc.optimize_node_order(0)  # a network of reduced cells has another
-    if mpi.start().size > 1:
-        pc.spike_compress(0, False)  # a network with connections of its own needs exact times
 
 
 @contextlib.contextmanager

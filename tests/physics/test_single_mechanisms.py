@@ -63,3 +63,48 @@ def test_a_probe_sums_its_own_windows(h, dt):
         inside = (ends > first + 0.1 * dt) & (ends < last + 0.1 * dt)
         assert inside.sum() == (last - first) / dt
         assert seen == pytest.approx(x[inside].sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("mechanism", ["SegDendSoma", "SegDendLumped"])
+def test_the_rate_is_the_sigmoid_and_the_same_wherever_a_cell_stands(h, mechanism):
+    """Cells are computed in blocks, the last of which is cut short: here 296 potentials, then in another order."""
+    x = np.concatenate([np.linspace(-40, 40, 293), [-800.0, 0.0, 800.0]])
+    order = np.random.default_rng(0).permutation(len(x))
+    section = h.Section(name="patch")
+
+    def rates(potentials):
+        cells = [getattr(h, mechanism)(section(0.5)) for _ in potentials]
+        for cell, potential in zip(cells, potentials, strict=True):
+            cell.rest, cell.unit, cell.announced = -70.0 - 2.0 * potential, 2.0, 0.0
+            if mechanism == "SegDendLumped":
+                cell.g_leak, cell.g_basal = 0.0, 1e-30  # no current: all share one compartment
+        h.finitialize(-70)
+        h.fadvance()
+        seen = np.array([cell.potential for cell in cells])
+        np.testing.assert_allclose(seen, potentials, rtol=1e-12, atol=1e-12)
+        return seen, np.array([cell.rate for cell in cells])
+
+    seen, found = rates(x)
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(found, 0.2 / (1 + np.exp(-seen)), rtol=1e-15, atol=1e-300)
+    assert (rates(x[order])[1] == found[order]).all()
+
+
+def test_a_projection_counts_every_spike_of_scattered_counters(h):
+    """Counters of 150 cells in two Vectors, taken in turn from one and the other, some of them above one."""
+    from segdend_plugin.engine.projection import Kernel, Projection
+
+    rng = np.random.default_rng(0)
+    weights, spikes = rng.normal(size=(150, 3)), rng.poisson(0.7, 150)
+    places = [h.Vector(80), h.Vector(80)]
+    counter = {pre: (places[pre % 2], 7 * (pre // 2) % 80) for pre in range(150)}  # 7 and 80 share no factor
+    projection = Projection(weights, np.zeros(3), np.zeros(150, dtype=int), 1, Kernel.POTENTIAL)
+    projection.connect(None, range(150), 1.0, lambda pre: counter[pre][0]._ref_x[counter[pre][1]])
+    h.finitialize(-70)
+    for pre, (vector, at) in counter.items():
+        vector.x[at] = spikes[pre]
+    h.fadvance()
+    h.fadvance()
+    kappa = (np.exp(-1 / 10) - np.exp(-1 / 3)) / 7  # arrived in the second step, read at its end
+    expected = kappa * (spikes @ weights)
+    np.testing.assert_allclose([projection.drive(post)[0] for post in range(3)], expected, rtol=1e-10)

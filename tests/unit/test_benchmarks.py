@@ -12,7 +12,7 @@ from benchmarks import growth, measure, scaling_model, table, workload
 
 JOB = scaling_model.Job(hidden=1000)
 COSTS = scaling_model.Costs(
-    step=1e-6, output_step=1e-7, draw=1e-7, weight=1e-9, learn=1e-9, start=1e-6, fixed=1e-3, receive=1e-7
+    step=1e-6, output_step=1e-7, draw=1e-7, weight=1e-9, learn=1e-9, start=1e-6, fixed=1e-3, counter=2e-9
 )
 
 
@@ -68,10 +68,11 @@ def test_one_rank_by_hand():
 
 
 def test_exchange_of_four_ranks_by_hand():
-    net = scaling_model.Interconnect(latency=1e-6, bandwidth=1e9, calls=2, spike_bytes=16, per_rank=0.0)
-    spikes = 0.75 * (10000 + 100)
-    expected = 104 * (2 * 2 * 1e-6 + 4 * 4 / 1e9) + 16 * spikes / 1e9
-    assert scaling_model.predict(JOB, COSTS, 4, net).exchange == pytest.approx(expected)
+    net = scaling_model.Interconnect(latency=1e-6, bandwidth=1e9, counter_bytes=1)
+    elsewhere = 0.75 * 1010
+    parts = scaling_model.predict(JOB, COSTS, 4, net)
+    assert parts.exchange == pytest.approx(104 * (2 * 1e-6 + elsewhere / 1e9))
+    assert parts.receiving == pytest.approx(104 * elsewhere * 2e-9)
 
 
 def test_scaling_ends_where_a_further_rank_costs_more_than_it_brings():
@@ -83,9 +84,9 @@ def test_scaling_ends_where_a_further_rank_costs_more_than_it_brings():
 
 
 def test_what_moves_the_end_of_scaling():
-    rare = scaling_model.predict(replace(JOB, smallest_delay=5.0), COSTS, 256)
-    filtered = scaling_model.predict(replace(JOB, filtered=True), COSTS, 256)
+    rare = scaling_model.predict(replace(JOB, steps_per_exchange=5), COSTS, 256)
+    small = scaling_model.predict(JOB, COSTS, 256, scaling_model.Interconnect(counter_bytes=0.25))
     usual = scaling_model.predict(JOB, COSTS, 256)
     assert rare.exchange < usual.exchange
-    assert filtered.exchange < usual.exchange
-    assert rare.cells == filtered.cells == usual.cells
+    assert small.exchange < usual.exchange
+    assert rare.cells == small.cells == usual.cells
