@@ -13,7 +13,7 @@ from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.projection import RATE_SOURCE, Projection
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.random import Purpose, stream
-from segdend_plugin.rule.targets import RATE_MAX
+from segdend_plugin.rule.targets import RATE_MAX, equivalent_potential
 from segdend_plugin.types import Array, HocObject, Integers, Section, Segment
 
 
@@ -32,6 +32,8 @@ class CellHandle:
         the compartments that stand for all places, one segment each.
     lumped
         The SegDendLumped of a three-compartment cell, None for a cable cell.
+    active
+        What is to be known of a cell that spikes by itself, None for others.
     """
 
     gid: int
@@ -39,6 +41,23 @@ class CellHandle:
     basal: Sequence[Section] = ()
     tuft: Sequence[Section] = ()
     lumped: HocObject | None = None
+    active: Active | None = None
+
+
+@dataclass(frozen=True)
+class Active:
+    """A cell whose soma spikes by itself.
+
+    Attributes
+    ----------
+    tonic
+        Steady current into the soma (nA).
+    rest
+        Each segment and its resting potential (mV).
+    """
+
+    tonic: float
+    rest: Sequence[tuple[Segment, float]]
 
 
 def somatic_gain_of(cells: Sequence[CellHandle], calibrated: float) -> float:
@@ -75,6 +94,43 @@ class Probe:
         if not self._empty:
             self._view[:] = values
             self._pointers.scatter(self._values)
+
+
+class RestingState:
+    """Lets active cells begin every trial at rest: NEURON starts all segments at one potential.
+
+    Gates begin at the steady state of these potentials.
+
+    Parameters
+    ----------
+    cells
+        Those on this rank; without any, nothing is done.
+    """
+
+    def __init__(self, cells: Sequence[Active]) -> None:
+        from neuron import h
+
+        places = [place for cell in cells for place in cell.rest]
+        self._of = {str(segment): potential for segment, potential in places}
+        self._pointers, self._values = h.PtrVector(max(len(places), 1)), h.Vector([v for _, v in places])
+        for index, (segment, _) in enumerate(places):
+            self._pointers.pset(index, segment._ref_v)
+        # type 0: after all potentials are set and before any mechanism is initialised
+        self._handler = h.FInitializeHandler(0, self._set) if places else None
+
+    def at(self, place: Segment, otherwise: float) -> float:
+        """Return the resting potential (mV) at a place, `otherwise` where no active cell is."""
+        return self._of.get(str(place), otherwise)
+
+    def take_impedances(self) -> None:
+        """Bring active cells to rest, at which their impedances are measured."""
+        from neuron import h
+
+        if self._handler is not None:
+            h.finitialize(-70.0)
+
+    def _set(self) -> None:
+        self._pointers.scatter(self._values)
 
 
 class Inputs:
@@ -170,6 +226,8 @@ class Population:
         self.feedback: Projection | None = None
         self.calibration: Calibration | None = None
         self._mechanisms: list[HocObject] = []
+        self.is_active = bool(self.cells) and self.cells[0].active is not None
+        self._rest = RestingState([cell.active for cell in self.cells if cell.active is not None])
         self._somas = [self._spiking_soma(cell) for cell in self.cells]
         self._soma_sums = [Probe(self._somas, name) for name in ("forward_potential", "forward_rate", "target_rate")]
         self._tuft_sums: list[Probe] = []
@@ -207,6 +265,7 @@ class Population:
         mine = None
         if self.cells and self.cells[0].gid == self.gids[0] and not self.is_lumped:
             cell = self.cells[0]
+            self._rest.take_impedances()
             tuft = most_distal_tips(cell.tuft, cell.soma, n_tuft) if n_tuft else []
             mine = calibrate(cell.soma, cell.basal, tuft, self.somatic_gain, self.scale)
         self.calibration = next((found for found in ranks.allgather(mine) if found is not None), None)
@@ -260,7 +319,7 @@ class Population:
                 for site in sites:
                     self._add_site(site, projection.drive(post), self.calibration.tuft)
                     probe = h.SegDendProbe(site)
-                    probe.rest, probe.unit = self.scale.rest, self.scale.unit
+                    probe.rest, probe.unit = self._rest.at(site, self.scale.rest), self.scale.unit
                     probes.append(probe)
             self._mechanisms += probes
         self._tuft_sums = [Probe(probes, name) for name in ("forward_apical", "target_apical")]
@@ -296,8 +355,11 @@ class Population:
                 probe.read().reshape(len(self.cells), self._tuft_sites).mean(axis=1) for probe in self._tuft_sums
             )
         forward, target = schedule.forward_steps, max(schedule.target_steps, 1)
+        potential = potential / forward
+        if self.is_active:
+            potential = equivalent_potential(rate / forward, forward * schedule.dt)
         return Averages(
-            potential / forward,
+            potential,
             rate / forward,
             target_rate / target,
             forward_apical / forward,
@@ -307,8 +369,12 @@ class Population:
     def _spiking_soma(self, cell: CellHandle) -> HocObject:
         from neuron import h
 
-        soma = cell.lumped if cell.lumped is not None else h.SegDendSoma(cell.soma)
-        soma.id, soma.rest, soma.unit = cell.gid, self.scale.rest, self.scale.unit
+        if cell.active is not None:
+            soma = h.SegDendDetector(cell.soma)
+            soma.tonic = cell.active.tonic
+        else:
+            soma = cell.lumped if cell.lumped is not None else h.SegDendSoma(cell.soma)
+        soma.id, soma.rest, soma.unit = cell.gid, self._rest.at(cell.soma, self.scale.rest), self.scale.unit
         return soma
 
     def _point_lumped(self, dendrite: str, projection: Projection) -> None:

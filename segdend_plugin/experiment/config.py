@@ -17,6 +17,8 @@ from segdend_plugin.rule.variant import Feedback, Initial, Route, Signal, Varian
 
 LUMPED = "three_compartment"
 DIGITS_EPOCHS = 6
+LARGEST_ACTIVE_STEP = 0.1
+"""Longest time step (ms) that resolves an action potential."""
 REPORT_EVERY = 100
 """Training examples between two reports of the running error."""
 
@@ -58,7 +60,15 @@ class Data(_Part):
     train: int | None = Field(None, gt=0, description="training images to use; by default all")
     test: int | None = Field(None, gt=0, description="test images to use; by default all")
     validation: int = Field(0, ge=0, description="training images held out, evaluated instead of the test images")
+    classes: tuple[int, ...] | None = Field(None, description="labels of the images to keep, as [3, 8]; by default all")
     labels: Literal["class", "parity", "low_high"] = Field("class", description="ten digits, odd/even, or 0-4/5-9")
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_differ(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (len(value) < 2 or len(set(value)) < len(value)):
+            raise ValueError(f"{list(value)} are not two or more different labels: name each once")
+        return value
 
 
 class Training(_Part):
@@ -166,6 +176,10 @@ class Cable(_Part):
     reduced: bool = Field(
         False, description="few compartments that answer at soma and tuft within 2 % up to 100 Hz: for searching"
     )
+    membrane: Literal["passive", "active"] = Field(
+        "passive", description="active: channels of a layer 5 cell, which spikes by itself; needs phases.dt <= 0.1"
+    )
+    tonic: float = Field(0.0, description="steady current into active somas, nA")
     unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1, in every cell")
     somatic_gain: float = Field(0.6 / 0.7, gt=0, le=1, description="steady somatic potential for unit basal drive")
     basal_sites: int = Field(8, gt=0, description="places of feed-forward synapses per cell")
@@ -206,6 +220,8 @@ class Experiment(_Part):
                 f"feedback.learning_rate={self.feedback.learning_rate:g} needs random feedback without noise: "
                 "set feedback.weights=random and feedback.noise=0"
             )
+        if self.cable.membrane == "active":
+            self._suits_active_cells()
         rates, wanted = self.rule.learning_rates, len(self.layers.hidden) + 1
         if rates == "published" and wanted - 1 not in PUBLISHED:
             raise ValueError(
@@ -218,6 +234,18 @@ class Experiment(_Part):
                 f"rule.learning_rates has {len(rates)} values: give {wanted}, one per hidden layer and the output's"
             )
         return self
+
+    def _suits_active_cells(self) -> None:
+        if self.phases.dt > LARGEST_ACTIVE_STEP:
+            raise ValueError(
+                f"phases.dt={self.phases.dt:g} is too long for cable.membrane=active: give "
+                f"{LARGEST_ACTIVE_STEP:g} ms or less"
+            )
+        if self.cable.reduced:
+            raise ValueError("cable.reduced=true is for passive cells: set it to false, or cable.membrane to passive")
+        for key, signal in (("rule.feedforward", self.rule.feedforward), ("feedback.signal", self.feedback.signal)):
+            if signal == "rates":
+                raise ValueError(f"{key}=rates, but active cells have spikes only: set it to spikes")
 
     def _mixtures(self) -> list[tuple[str, dict[str, float]]]:
         own = [("cells", self.cells)] if self.cells is not None else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from segdend_plugin.cells import catalogue, templates
+from segdend_plugin.cells import active, catalogue, templates
 from segdend_plugin.cells.calibration import lumped_conductance
 from segdend_plugin.cells.reduction import TOLERANCE
 from segdend_plugin.engine import mechanisms, mpi
@@ -48,7 +48,8 @@ def sim_config(experiment: Experiment) -> Any:
 
     config = specs.SimConfig()
     config.dt = experiment.phases.dt
-    config.hParams = {"v_init": REST, "celsius": 37.0}
+    celsius = active.CELSIUS if experiment.cable.membrane == "active" else 37.0  # passive cells do not depend on it
+    config.hParams = {"v_init": REST, "celsius": celsius}
     config.verbose = False
     config.progressBar = 0
     config.recordTraces = {}
@@ -163,6 +164,8 @@ def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
     cable
         Its membrane, and whether it is reduced.
     """
+    if cable.membrane == "active":
+        return _active_rule(cell, cable)
     if not cable.reduced:
         return templates.netpyne_cell_params(pyramidal(cell, cable))
     ranks, rule = mpi.start(), None
@@ -175,6 +178,14 @@ def cell_rule(cell: str, cable: Cable) -> dict[str, Any]:
                 f"{100 * TOLERANCE:g} %: use the full cell where this counts.",
                 file=sys.stderr,
             )
+    return ranks.broadcast(rule) or {}
+
+
+def _active_rule(cell: str, cable: Cable) -> dict[str, Any]:
+    ranks, rule = mpi.start(), None
+    if ranks.is_root:  # and no other: potentials at rest may depend on the processor
+        built = templates.pyramidal_active(catalogue.find(cell), _membrane(cable))
+        rule = templates.active_cell_params(built, cable.tonic)
     return ranks.broadcast(rule) or {}
 
 

@@ -11,7 +11,8 @@ SegDendProjection::
 tufts, fixed); `sec` names a section list of the cell; `sites` counts the places per cell.
 
 A cell rule may have an entry ``'reduction'`` (`segdend_plugin.cells.templates.reduced_cell_params`): then feed-forward
-synapses are drawn on the dendrites that it describes and act on the sections that it names.
+synapses are drawn on the dendrites that it describes and act on the sections that it names. With an entry ``'active'``
+(`segdend_plugin.cells.templates.active_cell_params`) cells spike by themselves and begin every trial at rest.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from segdend_plugin.cells.sites import StandIn
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
-from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
+from segdend_plugin.engine.population import Active, CellHandle, Inputs, Population, somatic_gain_of
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.rule.variant import Route, Variant
 from segdend_plugin.types import HocObject, Section
@@ -255,8 +256,9 @@ class _Builder:
         populations = []
         for name in rule.post:
             kind = str(self.sim.net.pops[name].tags.get("cellType", name))
-            reduction = (self.sim.net.params.cellParams.get(kind) or {}).get("reduction")
-            handles = [self._handle(cell, rule, back, reduction) for cell in self.local[name]]
+            rules = self.sim.net.params.cellParams.get(kind) or {}
+            reduction = rules.get("reduction")
+            handles = [self._handle(cell, rule, back, rules) for cell in self.local[name]]
             gain = somatic_gain_of(handles, self.somatic_gain)
             population = Population(name, kind, self.gids[name], handles, self.scale, gain, _stand_in(reduction))
             population.calibrate(self.ranks, back.sites if back is not None else 0)
@@ -265,7 +267,7 @@ class _Builder:
         return Layer(tuple(populations))
 
     def _handle(
-        self, cell: Any, rule: ProjectionRule, back: ProjectionRule | None, reduction: Mapping[str, Any] | None
+        self, cell: Any, rule: ProjectionRule, back: ProjectionRule | None, rules: Mapping[str, Any]
     ) -> CellHandle:
         soma = next(sec for name, sec in cell.secs.items() if not sec["topol"])
         lumped = _lumped(soma)
@@ -273,9 +275,9 @@ class _Builder:
             return CellHandle(cell.gid, soma["hObj"](0.5), lumped=lumped)
         tuft = _region(cell, back.region) if back is not None else []
         places = _region(cell, rule.region)
-        if reduction is not None:
-            places = [cell.secs[name]["hObj"] for name in reduction["places"]]
-        return CellHandle(cell.gid, soma["hObj"](0.5), places, tuft)
+        if rules.get("reduction") is not None:
+            places = [cell.secs[name]["hObj"] for name in rules["reduction"]["places"]]
+        return CellHandle(cell.gid, soma["hObj"](0.5), places, tuft, active=_active(cell, rules.get("active")))
 
     def _wiring(self, rule: ProjectionRule) -> wiring.Wiring:
         back = self.back.get(rule.post)
@@ -325,6 +327,13 @@ def _feedback(
 def _lumped(soma: Mapping[str, Any]) -> HocObject | None:
     points = soma.get("pointps") or {}
     return next((point["hObj"] for point in points.values() if point.get("mod") == LUMPED), None)
+
+
+def _active(cell: Any, active: Mapping[str, Any] | None) -> Active | None:
+    if active is None:
+        return None
+    rest = active["rest"].items()
+    return Active(active["tonic"], [place for name, values in rest for place in zip(cell.secs[name]["hObj"], values)])
 
 
 def _stand_in(reduction: Mapping[str, Any] | None) -> StandIn | None:
