@@ -63,12 +63,13 @@ DERIVATIVE gates {
     z' = (z_inf - z)/tau
 }
 
-: no calcium, no activation: x^4.8/(half^4.8 + x^4.8) stays finite
+: looked up every 5 nM up to 10 uM, where all are open; `usetable_SegDendSK = 0` computes
 PROCEDURE rates(cai (mM)) {
     LOCAL bound
+    TABLE z_inf DEPEND half FROM 0 TO 0.01 WITH 2000
     bound = 0
     if (cai > 0) {
-        bound = exp(4.8*log(cai/half))
+        bound = (cai/half)^4.8
     }
     z_inf = bound/(1 + bound)
 }

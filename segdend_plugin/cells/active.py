@@ -111,7 +111,7 @@ LAYER_5: Mapping[str, Patch] = MappingProxyType(
 
 CHANNELS = tuple(f"SegDend{name}" for name in ("NaT", "NaP", "KT", "KP", "Kv3", "KM", "H", "CaHVA", "CaLVA", "SK"))
 PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {**{channel: ("gbar",) for channel in CHANNELS}, "SegDendCaDynamics": ("gamma", "decay")}
+    {**dict.fromkeys(CHANNELS, ("gbar",)), "SegDendCaDynamics": ("gamma", "decay")}
 )
 """Mechanisms of an active membrane beside `pas`, and what differs from place to place."""
 

@@ -167,7 +167,7 @@ def _relabel(images: Images, labels: str) -> Images:
 
 
 def _renumber(images: Images, classes: Sequence[int]) -> Images:
-    """Number the classes in the order in which they are given."""
+    """Count the classes in the order in which they are given."""
     order = list(classes)
     return Images(images.rates, np.array([order.index(label) for label in images.labels.tolist()], dtype=np.int64))
 

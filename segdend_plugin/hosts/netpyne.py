@@ -333,7 +333,9 @@ def _active(cell: Any, active: Mapping[str, Any] | None) -> Active | None:
     if active is None:
         return None
     rest = active["rest"].items()
-    return Active(active["tonic"], [place for name, values in rest for place in zip(cell.secs[name]["hObj"], values)])
+    return Active(
+        active["tonic"], [place for name, values in rest for place in zip(cell.secs[name]["hObj"], values, strict=True)]
+    )
 
 
 def _stand_in(reduction: Mapping[str, Any] | None) -> StandIn | None:
