@@ -122,13 +122,6 @@ class RestingState:
         """Return the resting potential (mV) at a place, `otherwise` where no active cell is."""
         return self._of.get(str(place), otherwise)
 
-    def take_impedances(self) -> None:
-        """Bring active cells to rest, at which their impedances are measured."""
-        from neuron import h
-
-        if self._handler is not None:
-            h.finitialize(-70.0)
-
     def _set(self) -> None:
         self._pointers.scatter(self._values)
 
@@ -262,10 +255,13 @@ class Population:
         n_tuft
             Tuft sites per cable cell, 0 without feedback.
         """
+        from neuron import h
+
         mine = None
+        if any(ranks.allgather(self.is_active)):
+            h.finitialize(self.scale.rest)  # impedances are those at rest
         if self.cells and self.cells[0].gid == self.gids[0] and not self.is_lumped:
             cell = self.cells[0]
-            self._rest.take_impedances()
             tuft = most_distal_tips(cell.tuft, cell.soma, n_tuft) if n_tuft else []
             mine = calibrate(cell.soma, cell.basal, tuft, self.somatic_gain, self.scale)
         self.calibration = next((found for found in ranks.allgather(mine) if found is not None), None)
