@@ -32,7 +32,8 @@ from segdend_plugin.cells.sites import StandIn
 from segdend_plugin.engine import mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
-from segdend_plugin.engine.population import Active, CellHandle, Inputs, Population, somatic_gain_of
+from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
+from segdend_plugin.engine.resting import Active
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.rule.variant import Route, Variant
 from segdend_plugin.types import HocObject, Section
