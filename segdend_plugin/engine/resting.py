@@ -40,15 +40,16 @@ class RestingState:
 
         places = [place for cell in cells for place in cell.rest]
         self._of = {str(segment): potential for segment, potential in places}
-        self._pointers, self._values = h.PtrVector(max(len(places), 1)), h.Vector([v for _, v in places])
+        pointers, values = h.PtrVector(max(len(places), 1)), h.Vector([v for _, v in places])
         for index, (segment, _) in enumerate(places):
-            self._pointers.pset(index, segment._ref_v)
+            pointers.pset(index, segment._ref_v)
+
+        def begin() -> None:  # without self, which would never be freed then, and outlive the cells
+            pointers.scatter(values)
+
         # type 0: after all potentials are set and before any mechanism is initialised
-        self._handler = h.FInitializeHandler(0, self._set) if places else None
+        self._handler = h.FInitializeHandler(0, begin) if places else None
 
     def at(self, place: Segment, otherwise: float) -> float:
         """Return the resting potential (mV) at a place, `otherwise` where no active cell is."""
         return self._of.get(str(place), otherwise)
-
-    def _set(self) -> None:
-        self._pointers.scatter(self._values)

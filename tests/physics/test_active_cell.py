@@ -135,6 +135,17 @@ def network(h):
     return network.build(config.load(settings=SETTINGS), 8, 2)
 
 
+def test_one_network_after_another(h):
+    """What makes the cells of the first begin at rest goes with them."""
+    from segdend_plugin.experiment import network
+
+    experiment = config.load(settings=[*SETTINGS, "cell=mouse_v1_l4_nr5a1", "cable.tonic=0", "layers.hidden=[1]"])
+    for _ in range(2):
+        built = network.build(experiment, 8, 2)
+        trial(h, built, 0.0, forward=25)
+        del built
+
+
 def trial(h, network, image, biases=None, feedback=None, forward=60, target=0):
     """Run one trial with given biases and feedback weights, without feed-forward weights."""
     hidden = network.hidden[0].populations[0]
