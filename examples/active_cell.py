@@ -16,7 +16,7 @@ from segdend_plugin.cells import behaviour, catalogue, schematic, templates
 from segdend_plugin.engine import mechanisms, mpi
 
 CURRENTS = [0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0]  # nA
-APICAL = [0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4]  # nA
+APICAL = [0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0]  # nA
 
 name = sys.argv[1] if len(sys.argv) > 1 else "schematic"
 out = Path(sys.argv[2] if len(sys.argv) > 2 else "active_cell.png")
@@ -39,16 +39,17 @@ print(f"back-propagation: {height[0]:.0f} mV at the soma, {height[-1]:.0f} mV at
 
 single = behaviour.calcium_spike(bench, pulse, 0.0)
 print(f"pulse of {pulse:.2f} nA alone: {single.spikes} spikes, hot zone {single.plateau:.0f} ms above -40 mV")
-chosen = None
+shown = None  # the first current that makes a burst together with the pulse, else the first that makes a plateau
 for current in APICAL:
     alone, both = (behaviour.calcium_spike(bench, somatic, current) for somatic in (0.0, pulse))
     print(
         f"apical current of {current:g} nA: alone {alone.spikes} spikes, {alone.plateau:.0f} ms; "
         f"with the pulse {both.spikes} spikes, {both.plateau:.0f} ms"
     )
-    if chosen is None or (alone.spikes == 0 and (both.spikes, both.plateau) > (chosen[1].spikes, chosen[1].plateau)):
-        chosen = alone, both, current
-alone, both, current = chosen
+    bursts, lasts = both.spikes > alone.spikes + single.spikes, both.plateau > single.plateau + 10
+    if (bursts and (shown is None or not shown[0])) or (lasts and shown is None):
+        shown = bursts, alone, both, current
+_, alone, both, current = shown or (False, alone, both, current)
 
 figure = Figure(figsize=(12, 3.4), layout="constrained")
 FigureCanvasAgg(figure)
