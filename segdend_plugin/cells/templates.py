@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segdend_plugin.cells.active import AXIAL_RESISTIVITY, PARAMETERS, REVERSALS, SPINY, activate, settle
 from segdend_plugin.cells.electrotonics import responses, segregation
 from segdend_plugin.cells.morphology import apical_regions
 from segdend_plugin.cells.reduction import FREQUENCIES, Reduction, reduce
@@ -107,6 +108,60 @@ def pyramidal_passive(
         cell.set_nseg(membrane.d_lambda, membrane.frequency, membrane.nseg or 0)
     _list_apical_regions(cell)
     return cell
+
+
+def pyramidal_active(
+    path: str | Path, membrane: Membrane = Membrane(), apical_length: float = 1.0, apical_diameter: float = 1.0
+) -> Any:
+    """Build an active cell: the passive template's tree with the channels of `segdend_plugin.cells.active`.
+
+    Parameters
+    ----------
+    path : str or Path
+        An SWC file; `segdend_plugin.cells.swc.read_swc` says what it must hold.
+    membrane : Membrane
+        How finely it is cut; capacitance, leak and axial resistivity are those of the published fit.
+    apical_length, apical_diameter : float
+        Factors of the lengths and diameters of all apical sections.
+
+    Returns
+    -------
+    SegDendPyramidalPassive (hoc object)
+        The cell; its sections live as long as it does.
+
+    Raises
+    ------
+    MorphologyError
+        If the file cannot be used.
+    MechanismError
+        If the mechanisms of this project are not loaded.
+    """
+    published = replace(membrane, axial_resistivity=AXIAL_RESISTIVITY, capacitance=SPINY)
+    cell = pyramidal_passive(path, published, apical_length, apical_diameter)
+    activate(cell)
+    return cell
+
+
+def active_cell_params(cell: Any, tonic: float) -> dict[str, Any]:
+    """Describe a cell of :func:`pyramidal_active` as a cell rule of NetPyNE.
+
+    Parameters
+    ----------
+    cell : SegDendPyramidalPassive (hoc object)
+        It is brought to rest; so is all that NEURON holds.
+    tonic : float
+        Steady current into the soma (nA).
+
+    Returns
+    -------
+    dict
+        ``secs`` and ``secLists`` as of :func:`netpyne_cell_params`; and ``active``, with ``tonic`` and ``rest``, the
+        resting potentials (mV) of the segments of each section.
+    """
+    rest = settle(cell, tonic)
+    return netpyne_cell_params(cell) | {
+        "active": {"tonic": tonic, "rest": {_name(section): values for section, values in rest.items()}}
+    }
 
 
 def three_compartment() -> Any:
@@ -296,6 +351,15 @@ def _section_rule(section: Any, centre: tuple[float, float, float]) -> dict[str,
         "topol": {},
         "mechs": {"pas": {"g": section(0.5).pas.g, "e": section(0.5).pas.e}},
     }
+    for mechanism in PARAMETERS:
+        if section.has_membrane(mechanism):
+            rule["mechs"][mechanism] = {
+                parameter: [getattr(getattr(segment, mechanism), parameter) for segment in section]
+                for parameter in PARAMETERS[mechanism]
+            }
+    ions = {ion: {"e": e} for ion, e in REVERSALS.items() if section.has_membrane(f"{ion}_ion")}
+    if ions:
+        rule["ions"] = ions
     parent = section.parentseg()
     if parent is not None:
         rule["topol"] = {"parentSec": _name(parent.sec), "parentX": parent.x, "childX": float(section.orientation())}

@@ -13,13 +13,14 @@ from segdend_plugin.cells.sites import Ground, Landing, StandIn
 from segdend_plugin.engine.calibrated import Calibrated
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.projection import RATE_SOURCE, Projection
+from segdend_plugin.engine.resting import Active, RestingState
 from segdend_plugin.engine.synapses import Landed, Synapses
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.plateau import READOUTS, Quantity
 from segdend_plugin.rule.plateau import Kind as PlateauKind
 from segdend_plugin.rule.random import Purpose, stream
-from segdend_plugin.rule.targets import RATE_MAX
+from segdend_plugin.rule.targets import RATE_MAX, equivalent_potential
 from segdend_plugin.types import Array, HocObject, Integers, Section, Segment
 
 
@@ -38,12 +39,15 @@ class CellHandle:
         cell. In a reduced cell ``"basal"`` are the compartments that stand for all places, one segment each.
     lumped
         The SegDendLumped of a three-compartment cell, None for a cable cell.
+    active
+        What is to be known of a cell that spikes by itself, None for others.
     """
 
     gid: int
     soma: Segment
     regions: Mapping[str, Sequence[Section]] = field(default_factory=dict)
     lumped: HocObject | None = None
+    active: Active | None = None
 
 
 def somatic_gain_of(cells: Sequence[CellHandle], calibrated: float) -> float:
@@ -191,6 +195,8 @@ class Population:
         self.feedback: Projection | None = None
         self.calibration: Calibration | None = None
         self._mechanisms: list[HocObject] = []
+        self.is_active = bool(self.cells) and self.cells[0].active is not None
+        self._rest = RestingState([cell.active for cell in self.cells if cell.active is not None])
         self._somas = [self._spiking_soma(cell) for cell in self.cells]
         self._soma_sums = [Probe(self._somas, name) for name in ("forward_potential", "forward_rate", "target_rate")]
         self._tuft_sums: list[Probe] = []
@@ -238,8 +244,12 @@ class Population:
         feedforward, feedback
             Where synapses land on cable cells; no feedback: None.
         """
+        from neuron import h
+
         self._forward, self._back, self._seed = feedforward, feedback, seed
         mine = None
+        if any(ranks.allgather(self.is_active)):
+            h.finitialize(self.scale.rest)  # impedances are those at rest
         if self.cells and self.cells[0].gid == self.gids[0] and not self.is_lumped:
             cell = self.cells[0]
             back = self._ground(cell, feedback, "feedback") if feedback is not None else None
@@ -346,7 +356,8 @@ class Population:
                 self._tuft_sites = len(read)
                 for place in read:
                     probe = h.SegDendProbe(place)
-                    probe.rest, probe.unit, probe.quantity = self.scale.rest, self.scale.unit, int(readout.quantity)
+                    probe.rest, probe.unit = self._rest.at(place, self.scale.rest), self.scale.unit
+                    probe.quantity = int(readout.quantity)
                     probes.append(probe)
                 self.calibrated.feedback.append(current)
                 if cell.gid == self.gids[-1]:
@@ -386,8 +397,11 @@ class Population:
         if self._tuft_sums:
             forward_apical, target_apical = (self._apical(probe.read()) for probe in self._tuft_sums)
         forward, target = schedule.forward_steps, max(schedule.target_steps, 1)
+        potential = potential / forward
+        if self.is_active:
+            potential = equivalent_potential(rate / forward, forward * schedule.dt)
         return Averages(
-            potential / forward,
+            potential,
             rate / forward,
             target_rate / target,
             forward_apical / forward,
@@ -397,8 +411,12 @@ class Population:
     def _spiking_soma(self, cell: CellHandle) -> HocObject:
         from neuron import h
 
-        soma = cell.lumped if cell.lumped is not None else h.SegDendSoma(cell.soma)
-        soma.id, soma.rest, soma.unit = cell.gid, self.scale.rest, self.scale.unit
+        if cell.active is not None:
+            soma = h.SegDendDetector(cell.soma)
+            soma.tonic = cell.active.tonic
+        else:
+            soma = cell.lumped if cell.lumped is not None else h.SegDendSoma(cell.soma)
+        soma.id, soma.rest, soma.unit = cell.gid, self._rest.at(cell.soma, self.scale.rest), self.scale.unit
         return soma
 
     def _point_lumped(self, dendrite: str, projection: Projection) -> None:

@@ -11,7 +11,14 @@ from segdend_plugin.types import Array, HocObject
 NEVER = 1e9  # ms
 KEYS_PER_SEED = 64  # room for purposes in the second identity of a Random123 stream
 _WINDOW = ("forward_on", "forward_off", "target_on", "target_off")
-_WINDOWED = ("SegDendLumped", "SegDendSoma", "SegDendProbe", "SegDendProjection", "SegDendGate")
+_WINDOWED = (
+    "SegDendLumped",
+    "SegDendSoma",
+    "SegDendDetector",
+    "SegDendProbe",
+    "SegDendProjection",
+    "SegDendGate",
+)
 _RANDOM = ("SegDendLumped", "SegDendSoma", "SegDendInput", "SegDendProjection")
 _INPUTS = ("SegDendInput", "SegDendProjection")
 

@@ -23,6 +23,8 @@ from segdend_plugin.rule.variant import Feedback, Initial, Location, Route, Sign
 
 LUMPED = "three_compartment"
 DIGITS_EPOCHS = 6
+LARGEST_ACTIVE_STEP = 0.1
+"""Longest time step (ms) that resolves an action potential."""
 REPORT_EVERY = 100
 """Training examples between two reports of the running error."""
 
@@ -60,7 +62,15 @@ class Data(Part):
     train: int | None = Field(None, gt=0, description="training images to use; by default all")
     test: int | None = Field(None, gt=0, description="test images to use; by default all")
     validation: int = Field(0, ge=0, description="training images held out, evaluated instead of the test images")
+    classes: tuple[int, ...] | None = Field(None, description="labels of the images to keep, as [3, 8]; by default all")
     labels: Literal["class", "parity", "low_high"] = Field("class", description="ten digits, odd/even, or 0-4/5-9")
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_differ(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (len(value) < 2 or len(set(value)) < len(value)):
+            raise ValueError(f"{list(value)} are not two or more different labels: name each once")
+        return value
 
 
 class Training(Part):
@@ -178,6 +188,10 @@ class Cable(Part):
     repair: bool = Field(False, description="accept repairs of a cell's file that change the cell")
     apical_length: float = Field(1.0, gt=0, le=10, description="factor of the lengths of all apical sections")
     apical_diameter: float = Field(1.0, gt=0, le=10, description="factor of the diameters of all apical sections")
+    membrane: Literal["passive", "active"] = Field(
+        "passive", description="active: channels of a layer 5 cell, which spikes by itself; needs phases.dt <= 0.1"
+    )
+    tonic: float = Field(0.0, description="steady current into active somas, nA")
     unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1, in every cell")
     somatic_gain: float = Field(0.6 / 0.7, gt=0, le=1, description="steady somatic potential for unit basal drive")
     calibration: Equalised = Field(
@@ -274,6 +288,8 @@ class Experiment(Part):
                 f"cable.reduced: reduced cells have no places for {forward} synapses with feedback to {back}: take "
                 "placement.feedforward.region=basal with placement.feedback.region=tips or nexus"
             )
+        if self.cable.membrane == "active":
+            self._suits_active_cells()
         rates, wanted = self.rule.learning_rates, len(self.layers.hidden) + 1
         if rates == "published" and wanted - 1 not in PUBLISHED:
             raise ValueError(
@@ -306,6 +322,18 @@ class Experiment(Part):
                     f"{where}.onto='basal' needs the basal dendrites that reduced cells have not: take 'soma' or 'tuft'"
                 )
         return self
+
+    def _suits_active_cells(self) -> None:
+        if self.phases.dt > LARGEST_ACTIVE_STEP:
+            raise ValueError(
+                f"phases.dt={self.phases.dt:g} is too long for cable.membrane=active: give "
+                f"{LARGEST_ACTIVE_STEP:g} ms or less"
+            )
+        if self.cable.reduced:
+            raise ValueError("cable.reduced=true is for passive cells: set it to false, or cable.membrane to passive")
+        for key, signal in (("rule.feedforward", self.rule.feedforward), ("feedback.signal", self.feedback.signal)):
+            if signal == "rates":
+                raise ValueError(f"{key}=rates, but active cells have spikes only: set it to spikes")
 
     def _mixtures(self) -> list[tuple[str, dict[str, float]]]:
         own = [("cells", self.cells)] if self.cells is not None else []

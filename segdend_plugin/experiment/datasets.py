@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,8 @@ def load(data: Data) -> Dataset:
     train, test, classes = _digits(data) if data.name == "digits" and data.path is None else _from_file(data)
     if data.labels != "class":
         train, test, classes = _relabel(train, data.labels), _relabel(test, data.labels), 2
+    elif data.classes is not None:
+        train, test, classes = _renumber(train, data.classes), _renumber(test, data.classes), len(data.classes)
     if data.validation == 0:
         return Dataset(train, test, "test", classes)
     if data.validation >= len(train):
@@ -94,6 +97,8 @@ def _digits(data: Data) -> tuple[Images, Images, int]:
     order = stream(0, Purpose.SPLIT).permutation(len(bunch.target))
     images = Images(bunch.data[order] / 16.0, bunch.target[order].astype(np.int64))
     train, test = images.first(DIGITS_TRAIN), Images(images.rates[DIGITS_TRAIN:], images.labels[DIGITS_TRAIN:])
+    if data.classes is not None:
+        train, test = (Images(p.rates[_kept(p.labels, data)], p.labels[_kept(p.labels, data)]) for p in (train, test))
     _check_enough("train", len(train), data.train)
     _check_enough("test", len(test), data.test)
     return train.first(data.train), test.first(data.test), 10
@@ -115,18 +120,30 @@ def _from_file(data: Data) -> tuple[Images, Images, int]:
     missing = [key for key in _MNIST_KEYS if key not in arrays]
     if missing:
         raise DataError(f"data.path={data.path!r} has no {missing[0]}: store {', '.join(_MNIST_KEYS)} in it.")
-    train = _images("train", arrays["x_train"], arrays["y_train"], data.path, data.train)
-    test = _images("test", arrays["x_test"], arrays["y_test"], data.path, data.test)
+    train = _images("train", arrays["x_train"], arrays["y_train"], data, data.train)
+    test = _images("test", arrays["x_test"], arrays["y_test"], data, data.test)
     return train, test, int(max(arrays["y_train"].max(), arrays["y_test"].max())) + 1
 
 
-def _images(part: str, pixels: np.ndarray, labels: np.ndarray, path: str, wanted: int | None) -> Images:
+def _kept(labels: np.ndarray, data: Data) -> np.ndarray:
+    """Return which images have a label that is to be kept."""
+    for label in data.classes or ():
+        if label not in labels:
+            raise DataError(f"data.classes has {label}, but no image has this label: take it out.")
+    return np.isin(labels, data.classes) if data.classes is not None else np.ones(len(labels), dtype=bool)
+
+
+def _images(part: str, pixels: np.ndarray, labels: np.ndarray, data: Data, wanted: int | None) -> Images:
     """Check the images that are wanted, and only then make floating-point numbers of them."""
+    path = data.path
     where = f"data.path={path!r}, x_{part}"
     if pixels.ndim < 2 or len(pixels) == 0 or pixels.dtype.kind not in "uif":
         raise DataError(f"{where} has shape {pixels.shape} and type {pixels.dtype}: give numbers, images first.")
     if labels.shape != (len(pixels),) or labels.dtype.kind not in "ui":
         raise DataError(f"{where} has {len(pixels)} images but y_{part} has shape {labels.shape}: one integer each.")
+    if data.classes is not None:
+        kept = _kept(labels, data)
+        pixels, labels = pixels[kept], labels[kept]
     _check_enough(part, len(pixels), wanted)
     if labels.min() < 0:
         raise DataError(f"data.path={path!r}, y_{part} has the label {labels.min()}: labels start at 0.")
@@ -147,6 +164,12 @@ def _relabel(images: Images, labels: str) -> Images:
     if labels == "parity":
         return Images(images.rates, images.labels % 2)
     return Images(images.rates, (images.labels >= 5).astype(np.int64))
+
+
+def _renumber(images: Images, classes: Sequence[int]) -> Images:
+    """Count the classes in the order in which they are given."""
+    order = list(classes)
+    return Images(images.rates, np.array([order.index(label) for label in images.labels.tolist()], dtype=np.int64))
 
 
 def check_fits(dataset: Dataset, n_output: int) -> None:

@@ -6,8 +6,8 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from segdend_plugin.cells import active, templates
 from segdend_plugin.cells import source as sources
-from segdend_plugin.cells import templates
 from segdend_plugin.cells.calibration import Synapse, lumped_conductance
 from segdend_plugin.cells.reduction import TOLERANCE
 from segdend_plugin.cells.sites import Landing, ground
@@ -56,7 +56,8 @@ def sim_config(experiment: Experiment) -> Any:
 
     config = specs.SimConfig()
     config.dt = experiment.phases.dt
-    config.hParams = {"v_init": REST, "celsius": 37.0}
+    celsius = active.CELSIUS if experiment.cable.membrane == "active" else 37.0  # passive cells do not depend on it
+    config.hParams = {"v_init": REST, "celsius": celsius}
     config.verbose = False
     config.progressBar = 0
     config.recordTraces = {}
@@ -237,13 +238,14 @@ def cell_rule(cell: str, cable: Cable, placement: Placement = Placement()) -> di
     ranks = mpi.start()
     rule: dict[str, Any] = {}
     failure: SegDendError | None = None
-    if ranks.is_root:  # and no other: it fetches and repairs files, and a fit may depend on the processor
+    if ranks.is_root:  # and no other: it fetches and repairs files, and fits and rest may depend on the processor
         try:
-            rule = (
-                _reduced_rule(cell, cable, placement)
-                if cable.reduced
-                else templates.netpyne_cell_params(pyramidal(cell, cable))
-            )
+            if cable.membrane == "active":
+                rule = _active_rule(cell, cable)
+            elif cable.reduced:
+                rule = _reduced_rule(cell, cable, placement)
+            else:
+                rule = templates.netpyne_cell_params(pyramidal(cell, cable))
         except SegDendError as error:
             failure = error
     rule, failure = ranks.broadcast((rule, failure))
@@ -263,6 +265,12 @@ def _reduced_rule(cell: str, cable: Cable, placement: Placement) -> dict[str, An
             file=sys.stderr,
         )
     return rule
+
+
+def _active_rule(cell: str, cable: Cable) -> dict[str, Any]:
+    swc = sources.load(cell, cable.repair).swc
+    built = templates.pyramidal_active(swc, _membrane(cable), cable.apical_length, cable.apical_diameter)
+    return templates.active_cell_params(built, cable.tonic)
 
 
 def _membrane(cable: Cable) -> templates.Membrane:

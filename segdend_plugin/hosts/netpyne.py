@@ -14,7 +14,8 @@ of `segdend_plugin.cells.sites.Landing`: `sites`, `weighting`, `nearest`, `farth
 interneurons have the role ``'inhibition'`` (`segdend_plugin.hosts.inhibition`).
 
 A cell rule may have an entry ``'reduction'`` (`segdend_plugin.cells.templates.reduced_cell_params`): then feed-forward
-synapses are drawn on the dendrites that it describes and act on the sections that it names.
+synapses are drawn on the dendrites that it describes and act on the sections that it names. With an entry ``'active'``
+(`segdend_plugin.cells.templates.active_cell_params`) cells spike by themselves and begin every trial at rest.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from segdend_plugin.engine import exchange, inhibition, mechanisms, mpi, wiring
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
+from segdend_plugin.engine.resting import Active
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.hosts.inhibition import InhibitionRule, take_rules
 from segdend_plugin.rule.variant import Route, Variant
@@ -273,8 +275,9 @@ class _Builder:
         populations = []
         for name in rule.post:
             kind = str(self.sim.net.pops[name].tags.get("cellType", name))
-            reduction = (self.sim.net.params.cellParams.get(kind) or {}).get("reduction")
-            handles = [self._handle(cell, reduction) for cell in self.local[name]]
+            rules = self.sim.net.params.cellParams.get(kind) or {}
+            reduction = rules.get("reduction")
+            handles = [self._handle(cell, rules) for cell in self.local[name]]
             gain = somatic_gain_of(handles, self.somatic_gain)
             stand_in = _stand_in(reduction)
             population = Population(name, kind, self.gids[name], handles, self.scale, gain, stand_in, self.synapse)
@@ -299,16 +302,16 @@ class _Builder:
         wiring.spike_by(self.ranks.pc, population)
         return population
 
-    def _handle(self, cell: Any, reduction: Mapping[str, Any] | None) -> CellHandle:
+    def _handle(self, cell: Any, rules: Mapping[str, Any]) -> CellHandle:
         soma = next(sec for name, sec in cell.secs.items() if not sec["topol"])
         lumped = _lumped(soma)
         if lumped is not None:
             return CellHandle(cell.gid, soma["hObj"](0.5), lumped=lumped)
         regions = {name: [name] for name in cell.secs} | dict(cell.secLists)
-        if reduction is not None:
-            regions["basal"] = reduction["places"]
+        if rules.get("reduction") is not None:
+            regions["basal"] = rules["reduction"]["places"]
         sections = {region: [cell.secs[name]["hObj"] for name in names] for region, names in regions.items()}
-        return CellHandle(cell.gid, soma["hObj"](0.5), sections)
+        return CellHandle(cell.gid, soma["hObj"](0.5), sections, active=_active(cell, rules.get("active")))
 
     def _wiring(self, rule: ProjectionRule) -> wiring.Wiring:
         back = self.back.get(rule.post)
@@ -358,6 +361,15 @@ def _feedback(
 def _lumped(soma: Mapping[str, Any]) -> HocObject | None:
     points = soma.get("pointps") or {}
     return next((point["hObj"] for point in points.values() if point.get("mod") == LUMPED), None)
+
+
+def _active(cell: Any, active: Mapping[str, Any] | None) -> Active | None:
+    if active is None:
+        return None
+    rest = active["rest"].items()
+    return Active(
+        active["tonic"], [place for name, values in rest for place in zip(cell.secs[name]["hObj"], values, strict=True)]
+    )
 
 
 def _stand_in(reduction: Mapping[str, Any] | None) -> StandIn | None:

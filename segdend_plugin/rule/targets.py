@@ -8,6 +8,9 @@ postsynaptic cell needs only its own numbers.
 
 from __future__ import annotations
 
+import numpy as np
+from scipy.special import logit
+
 from segdend_plugin.rule.plateau import sigma, sigma_slope
 from segdend_plugin.types import Array
 
@@ -86,3 +89,29 @@ def postsynaptic_change(delta: Array, learning_rate: float, scale: float) -> Arr
         P0 or P1: :func:`hidden_scale`, :func:`output_scale`.
     """
     return -learning_rate * scale * delta
+
+
+def equivalent_potential(rate: Array, window: float, rate_max: float = RATE_MAX) -> Array:
+    """Return the potential at which an escape-rate soma fires as a cell does that spikes by itself.
+
+    The rule needs sigma(V) and its slope; of a soma with action potentials the mean potential says neither. A window
+    holds at most ``N = rate_max * window`` spikes; with n of them sigma(V) is taken as (n + 1/2)/(N + 1), the estimate
+    of a fraction with Jeffreys' prior, so that the slope vanishes for no cell, be it silent or fast.
+
+    Parameters
+    ----------
+    rate
+        Spikes in the window over its length (1/ms), shape (n,).
+    window
+        Its length (ms).
+    rate_max
+        phi_max (1/ms).
+
+    Returns
+    -------
+    Array
+        Dimensionless potentials, shape (n,).
+    """
+    most = rate_max * window
+    potential: Array = logit((np.clip(rate * window, 0.0, most) + 0.5) / (most + 1.0))
+    return potential

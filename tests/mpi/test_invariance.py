@@ -34,6 +34,18 @@ NETWORKS = {
         "layers.hidden=[7]",
         "cable.reduced=true",
     ],
+    # one rank lets a cell settle; all take its potentials, and measure impedances at them
+    "active": [
+        "cell=mouse_v1_l4_nr5a1",
+        "layers.hidden=[3]",
+        "cable.membrane=active",
+        "cable.nseg=1",
+        "cable.unit=30",
+        "phases.dt=0.1",
+        "data.train=3",
+        "data.test=2",
+        "training.epochs=1",
+    ],
     # whole matrices of two populations travel after every example, to cells of both kinds
     "symmetric": [
         "cells={mouse_v1_l4_nr5a1: 0.4, three_compartment: 0.6}",
