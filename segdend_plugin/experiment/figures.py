@@ -180,6 +180,7 @@ FIGURES: Mapping[str, Figure] = {
                 Condition("symmetric", (_ONE, _SYMMETRIC), 3.6),
                 Condition("symmetric_noisy", (_ONE, _SYMMETRIC, "feedback.noise=0.05"), None, "worse than random"),
                 Condition("symmetric_noisier", (_ONE, _SYMMETRIC, "feedback.noise=0.5"), None, "not in the paper"),
+                Condition("symmetric_noisiest", (_ONE, _SYMMETRIC, "feedback.noise=2"), None, "not in the paper"),
             ),
             Plan(20000, 2000, 1, 3),
             settings=_PAPER_RATE,
