@@ -76,7 +76,14 @@ def observation(value):
     seen = Averages(*(np.full(4, value) for _ in range(5)))
     output = Averages(*(np.full(2, value) for _ in range(5)))
     return Observation(
-        np.ones(2), [np.ones(4)], [np.ones(4)], [seen, output], [np.ones(4)], [np.ones((4, 2))], [np.ones((2, 4))]
+        output_delta=np.ones(2),
+        hidden_deltas=[np.ones(4)],
+        backprop_deltas=[np.ones(4)],
+        averages=[seen, output],
+        differences=[np.ones(4)],
+        forward=[np.ones((4, 2))],
+        feedback=[np.ones((2, 4))],
+        interneuron_rates=np.empty((0, 2)),
     )
 
 
