@@ -5,8 +5,9 @@ Model
     One object for all synapses from one layer to the cells of another layer that live
     on this rank. It learns of the spikes of presynaptic cells
 
-        on this rank     by reading their counters of spikes in every step: listen()
-        on other ranks   through one NetCon each, whose weight[0] is the cell's index
+        on any rank      by reading their counters of spikes in every step: listen()
+                         (of other ranks those that SegDendExchange has gathered; where
+                         it cannot, one NetCon each, whose weight[0] is the cell's index)
         of the image     by drawing the trains of all inputs itself, from the streams
                          of these (SegDendInput), so that none has to travel: draw()
 

@@ -103,6 +103,7 @@ def h(ranks):
     mechanisms.load()
     from neuron import h
 
+    ranks.pc.gid_clear(3)  # variables that a network of another test transferred between ranks
     h.celsius, h.dt = 34.0, 0.025
     yield h
     h.celsius = 6.3

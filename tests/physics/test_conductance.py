@@ -19,6 +19,7 @@ def h(ranks):
     mechanisms.load()
     from neuron import h
 
+    ranks.pc.gid_clear(3)  # variables that a network of another test transferred between ranks
     h.dt = 1.0
     return h
 

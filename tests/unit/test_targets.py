@@ -23,9 +23,9 @@ def test_slope_agrees_with_a_difference_quotient():
 
 
 def test_hidden_change_is_twenty_eta_gain_times_plateau_difference_times_slope():
-    # alpha_f = 0.5, alpha_t = 0.75 (apical average ln 3), V = 0: slope 0.25; phi_max cancels
+    # alpha_f = 0.5, alpha_t = 0.75, V = 0: slope 0.25; phi_max cancels
     gain, eta = 0.6 / 0.7, 0.21
-    delta = targets.hidden_delta(plateau_difference(np.zeros(1), np.array([math.log(3)])), np.zeros(1), gain)
+    delta = targets.hidden_delta(plateau_difference(np.array([0.5]), np.array([0.75])), np.zeros(1), gain)
     change = targets.postsynaptic_change(delta, eta, targets.hidden_scale())
     assert delta[0] == pytest.approx(-gain * 0.2 * 0.25 * 0.25, rel=1e-12)
     assert change[0] == pytest.approx(20 * eta * gain * 0.25 * 0.25, rel=1e-12)
