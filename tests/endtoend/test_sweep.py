@@ -49,6 +49,8 @@ def test_two_at_a_time_and_one_that_fails(tmp_path: Path, capsys: pytest.Capture
 def test_resumed_after_an_interrupt(how: signal.Signals, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(tmp_path, "seeds: [3]", train=1400)
     command = [sys.executable, "-m", "segdend_plugin", "sweep", file, "--set", "checkpoint.every=100", "--out"]
+    if how == signal.SIGTERM:
+        command[5:5] = ["--set", "training.epochs=100"]  # so that it is still at work when it is asked to end
     process = subprocess.Popen([*command, tmp_path / "out"], start_new_session=True, stderr=subprocess.PIPE, text=True)
     run = tmp_path / "out" / "all-3"
     deadline = time.monotonic() + 60

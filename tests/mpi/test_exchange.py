@@ -22,8 +22,8 @@ print("received", int(received[0]), flush=True)
 """
 
 
-def command(out, images, code):
-    settings = [f"data.train={images}", "data.test=4", *SETTINGS]
+def command(out, images, code, *changes):
+    settings = [f"data.train={images}", "data.test=4", *SETTINGS, *changes]
     arguments = [word for setting in settings for word in ("--set", setting)]
     return [sys.executable, "-c", code, "train", "--out", str(out), "--quiet", *arguments]
 
@@ -59,7 +59,9 @@ def test_a_run_ends_on_all_ranks_in_the_middle_of_exchanges(mpiexec, tmp_path, h
     )
     code = (fail if how == "error" else "") + MAIN
     process = subprocess.Popen(
-        [*mpiexec, "-n", "2", *command(tmp_path / "run", 1000, code)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*mpiexec, "-n", "2", *command(tmp_path / "run", 1000, code, "training.epochs=10000")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     try:
         if how == "ctrl-c":
