@@ -37,7 +37,7 @@ test: install ## lint, types and all tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-bench: install ## measure speed: all cases or CASES="lumped ranks" (10 minutes on 2 quiet cores; BENCHFLAGS=--quick)
+bench: install ## measure speed: all cases or CASES="lumped ranks" (3 minutes on 2 quiet cores; BENCHFLAGS=--quick)
 	$(BIN)/python -m benchmarks $(CASES) $(BENCHFLAGS)
 
 mutants: install ## make one mistake after the other in a copy: a test must catch each (20 minutes)
