@@ -183,7 +183,7 @@ FIGURES: Mapping[str, Figure] = {
                 Condition("symmetric_noisiest", (_ONE, _SYMMETRIC, "feedback.noise=2"), None, "not in the paper"),
             ),
             Plan(20000, 2000, 1, 3),
-            settings=_PAPER_RATE,
+            settings=("rule.psp_memory=10", _ONE_RATES),
         ),
         Figure(
             "coupling",
