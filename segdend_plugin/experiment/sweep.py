@@ -94,6 +94,9 @@ class Sweep(_Part):
         (0,), min_length=1, description="a list, or how many"
     )
     controls: tuple[Control, ...] = Field((), description="frozen_hidden, no_hidden")
+    control_seeds: Annotated[tuple[int, ...] | None, BeforeValidator(_seeds)] = Field(
+        None, min_length=1, description="seeds of the controls, where they are not those of the other runs"
+    )
     figure: Axes = Axes()
 
     def x(self) -> str:
@@ -273,14 +276,16 @@ def plan(sweep: Sweep, out: Path, data: Path | None = None, changes: Sequence[st
             it = condition.as_control(control)
             text, settings = _describe(it, common)
             runs.setdefault(text, (it, settings))
+    control_seeds = sweep.seeds if sweep.control_seeds is None else sweep.control_seeds
     names = [condition.folder for condition, _ in runs.values()]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"Two conditions would both be called {twice!r}: rename one of them.")
     return [
         Job(condition, seed, out / f"{condition.folder}-{seed}", (*settings, f"seed={seed}"))
-        for seed in sweep.seeds
+        for seed in dict.fromkeys((*sweep.seeds, *control_seeds))
         for condition, settings in runs.values()
+        if seed in (control_seeds if condition.control else sweep.seeds)
     ]
 
 

@@ -159,6 +159,12 @@ def test_a_run_may_be_the_base(tmp_path: Path) -> None:
     assert len(job.settings) == 4, "only what differs from the defaults"
 
 
+def test_controls_may_have_seeds_of_their_own(tmp_path: Path) -> None:
+    it = load(tmp_path, "seeds: [3, 5]\ncontrols: [frozen_hidden, no_hidden]\ncontrol_seeds: [5, 7]")
+    folders = [job.folder.name for job in sweep.plan(it, tmp_path / "out")]
+    assert folders == ["all-3", "all-5", "frozen_hidden-5", "no_hidden-5", "frozen_hidden-7", "no_hidden-7"]
+
+
 def test_changes_and_images_of_all_runs(tmp_path: Path) -> None:
     it = load(tmp_path, "base: {phases.test: 60}\nvary: {feedback.scale: [1, 3]}\ncontrols: [no_hidden]")
     runs = by_name(sweep.plan(it, tmp_path, tmp_path / "m.npz", ["phases.test=80", "layers={hidden: [4], output: 10}"]))
@@ -260,7 +266,7 @@ def test_every_run_of_every_shipped_sweep_is_valid(name: str, tmp_path: Path) ->
 def test_the_runs_as_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sweep", "mixed", "--list", "--data", "m.npz", "--out", str(tmp_path / "x")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3 * (5 + 5 + 1)
+    assert len(lines) == 3 * 5 + 5 + 1, "controls: seed 0 only"
     assert all(line.startswith("segdend train --quiet --out ") and "m.npz" in line for line in lines)
     assert not (tmp_path / "x").exists()
 
