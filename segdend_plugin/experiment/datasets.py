@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from segdend_plugin.errors import DataError
-from segdend_plugin.experiment.config import Data
+from segdend_plugin.experiment.parts import Data
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, Integers
 

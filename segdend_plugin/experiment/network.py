@@ -15,8 +15,8 @@ from segdend_plugin.cells.survey import FREQUENCIES, Electrotonics, measure
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError, SegDendError
-from segdend_plugin.experiment.config import LUMPED, Cable, Experiment, Placement
-from segdend_plugin.experiment.parts import REST
+from segdend_plugin.experiment.config import LUMPED, Experiment
+from segdend_plugin.experiment.parts import REST, Cable, Placement
 from segdend_plugin.hosts import netpyne as host
 from segdend_plugin.hosts.inhibition import ROLE
 from segdend_plugin.rule.random import Purpose, stream

@@ -1,20 +1,236 @@
-"""Parts of the description that change what cells are connected by: synapses and interneurons."""
+"""The parts of the description of an experiment: what can be set, with defaults, units and sources."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from segdend_plugin.cells.calibration import Equalised
+from segdend_plugin.cells.sites import Inputs as PerInput
+from segdend_plugin.cells.sites import Landing, Region, Weighting
 from segdend_plugin.rule.inhibition import Onto, Silence, Source
+from segdend_plugin.rule.plateau import Kind
+from segdend_plugin.rule.variant import Initial, Location, Route, Signal
 
 REST = -70.0  # mV
+REPORT_EVERY = 100
+"""Training examples between two reports of the running error."""
 
 
 class Part(BaseModel):
     """Base of every part of a description: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class HiddenLayer(Part):
+    """One hidden layer; without `cell` or `cells` it is made of the experiment's."""
+
+    size: int = Field(gt=0, description="number of cells")
+    cell: str | None = Field(None, description="catalogue name, file or id in an archive")
+    cells: dict[str, float] | None = Field(None, description="fraction of each cell")
+
+
+class Layers(Part):
+    """The sizes of the network."""
+
+    hidden: tuple[HiddenLayer, ...] = Field((HiddenLayer(size=50),), description="hidden layers, [] for none")
+    output: int | None = Field(None, gt=0, description="classes of the output; by default those of the data")
+    cells_per_class: int = Field(1, gt=0, description="output cells per class; their mean potential decides")
+
+    @field_validator("hidden", mode="before")
+    @classmethod
+    def _sizes_are_layers(cls, value: Any) -> Any:
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return [{"size": layer} if type(layer) is int else layer for layer in value]
+        return value
+
+
+class Data(Part):
+    """Which images, how many, and what is to be learned of them."""
+
+    name: Literal["digits", "mnist"] = Field(
+        "digits", description="embedded 8x8 digits, or mnist from data.path; data.path decides where it is given"
+    )
+    path: str | None = Field(None, description=".npz file with x_train, y_train, x_test, y_test")
+    train: int | None = Field(None, gt=0, description="training images to use; by default all")
+    test: int | None = Field(None, gt=0, description="test images to use; by default all")
+    validation: int = Field(0, ge=0, description="training images held out, evaluated instead of the test images")
+    classes: tuple[int, ...] | None = Field(None, description="labels of the images to keep, as [3, 8]; by default all")
+    labels: Literal["class", "parity", "low_high"] = Field("class", description="ten digits, odd/even, or 0-4/5-9")
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_differ(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (len(value) < 2 or len(set(value)) < len(value)):
+            raise ValueError(f"{list(value)} are not two or more different labels: name each once")
+        return value
+
+
+class Training(Part):
+    """How long to train and when to look."""
+
+    epochs: int | None = Field(None, ge=0, description="passes through the images; by default 6 for the digits, else 1")
+    evaluate_every: int | None = Field(None, gt=0, description="examples between evaluations; by default an epoch")
+    evaluate_images: int = Field(100, gt=0, description="held-out images of an evaluation during training")
+
+
+class Diagnostics(Part):
+    """What is recorded of training."""
+
+    every: int = Field(0, ge=0, description="examples between records of angles, losses, rates and plateaus; 0: none")
+
+
+class Checkpoint(Part):
+    """How often a run is saved so that it can be resumed."""
+
+    every: int = Field(
+        1000, ge=0, multiple_of=REPORT_EVERY, description="examples between checkpoints, a multiple of 100; 0 for none"
+    )
+
+
+class Rule(Part):
+    """The learning rule."""
+
+    train_hidden: bool = Field(True, description="false freezes the hidden weights: the usual control")
+    learning_rates: tuple[float, ...] | Literal["published"] | None = Field(
+        None, description="of each hidden layer and the output; by default scaled to the sizes of the layers"
+    )
+    final_rate: float = Field(
+        0.1, ge=0, le=1, description="learning rate falls linearly to this fraction; 1 keeps it, as in the paper"
+    )
+
+    initial_weights: Initial = Field("paper", description="paper, or released_code: all initial weights twice as wide")
+    psp_memory: float = Field(
+        0.0,
+        ge=0,
+        description="age in ms at which a synaptic potential is cut off, 0 never; 10 in the released code",
+    )
+    plateau: Kind = Field(
+        "average",
+        description="average: sigmoid of the mean apical potential; bursts with that mean (eqs 36-37); axial: sigmoid "
+        "of the current that leaves the tuft; local: of what the tuft makes itself; nmda: opening of its NMDA "
+        "channels; calcium: plateau at its nexus",
+    )
+    plateau_gain: float = Field(1.0, gt=0, description="factor of that sigmoid's argument")
+    plateau_jitter: float = Field(
+        0.0, ge=0, description="SD in ms by which plateaus precede the end of a phase; 3 in Fig 6 - figure supplement 1"
+    )
+    hidden_error: Literal["plateau", "backprop"] = Field(
+        "plateau", description="difference of plateaus, or exact backpropagation as a reference"
+    )
+    location: Location = Field(
+        "blind", description="learning blind to a synapse's place on the cell, or in proportion to its relative gain"
+    )
+    feedforward: Signal = Field("spikes", description="what cells send upwards: spikes, or rates (released code)")
+
+
+class FeedbackPart(Part):
+    """The way back to the tufts."""
+
+    weights: Literal["random", "symmetric", "sign_concordant"] = Field(
+        "random", description="fixed; transposed forward weights (Fig 8D); random with their signs (Liao et al. 2016)"
+    )
+    route: Route = Field("broadcast", description="from the output, or layerwise from the layer above (released code)")
+    fraction: float = Field(1.0, gt=0, le=1, description="fraction of feedback weights kept; 0.2 in Fig 8B")
+    scale: float = Field(1.0, gt=0, description="factor of the kept weights; 5 in Fig 8B")
+    noise: float = Field(0.0, ge=0, description="SD of noise on feedback weights; 0.05 in Fig 8D")
+    noise_redrawn: bool = Field(True, description="noise anew for every example (released code), or drawn once")
+    learning_rate: float = Field(0.0, ge=0, description="of the feedback weights, 0 for fixed (released code)")
+    signal: Signal = Field("spikes", description="what the source sends back: spikes, or rates (Fig 7A)")
+
+
+class Phases(Part):
+    """Times in ms (eLife 22901, Methods; the test phase is the released code's)."""
+
+    dt: float = Field(1.0, gt=0, le=5, description="time step")
+    forward: float = Field(50.0, gt=0, description="shortest forward phase")
+    target: float = Field(50.0, gt=0, description="shortest target phase")
+    settle: float = Field(30.0, ge=0, description="part of a phase before its window opens")
+    jitter: bool = Field(True, description="add Wald(2, 1) ms to each phase")
+    test: float = Field(250.0, gt=0, description="forward phase when classifying")
+    delay: float = Field(1.0, ge=0, description="conduction delay of all projections, at least one step")
+
+    @model_validator(mode="after")
+    def _windows_are_open(self) -> Phases:
+        shortest = min(self.forward, self.target, self.test)
+        if round(shortest / self.dt) <= round(self.settle / self.dt):
+            raise ValueError(f"settle={self.settle:g} ms leaves no window in a phase of {shortest:g} ms: lower it")
+        return self
+
+
+class Lumped(Part):
+    """Conductances of three-compartment cells, in 1/ms with C_m = 1 (eLife 22901, Table 1)."""
+
+    g_leak: float = Field(0.1, gt=0, description="leak")
+    g_basal: float = Field(0.6, gt=0, description="basal dendrite to soma, also of output cells")
+    g_apical: float = Field(0.0, ge=0, description="apical dendrite to soma: 0, 0.05 or 0.6 in the paper")
+
+
+class Cable(Part):
+    """Passive membrane and discretisation of reconstructed cells, and how the rule's units map onto them."""
+
+    axial_resistivity: float = Field(100.0, gt=0, description="Ohm cm")
+    capacitance: float = Field(1.0, gt=0, description="uF/cm2")
+    time_constant: float = Field(10.0, gt=0, description="membrane time constant, ms; tau_L of the paper")
+    d_lambda: float = Field(0.2, gt=0, description="largest segment, in length constants at `frequency`")
+    frequency: float = Field(100.0, gt=0, description="Hz")
+    nseg: int | None = Field(None, gt=0, description="segments of every section instead of the d_lambda rule")
+    reduced: bool = Field(
+        False, description="few compartments that answer at soma and tuft within 2 % up to 100 Hz: for searching"
+    )
+    repair: bool = Field(False, description="accept repairs of a cell's file that change the cell")
+    apical_length: float = Field(1.0, gt=0, le=10, description="factor of the lengths of all apical sections")
+    apical_diameter: float = Field(1.0, gt=0, le=10, description="factor of the diameters of all apical sections")
+    membrane: Literal["passive", "active"] = Field(
+        "passive", description="active: channels of a layer 5 cell, which spikes by itself; needs phases.dt <= 0.1"
+    )
+    tonic: float = Field(0.0, description="steady current into active somas, nA")
+    unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1, in every cell")
+    somatic_gain: float = Field(0.6 / 0.7, gt=0, le=1, description="steady somatic potential for unit basal drive")
+    calibration: Equalised = Field(
+        "per_site", description="somatic_gain of every feed-forward site, or (per_cell) of the mean of a cell's sites"
+    )
+
+
+class _Landing(Part):
+    weighting: Weighting = Field("length", description="draws in proportion to dendritic length, or membrane area")
+    nearest: float = Field(0.0, ge=0, description="least path distance from the soma, um")
+    farthest: float | None = Field(None, gt=0, description="greatest path distance from the soma, um")
+
+    @model_validator(mode="after")
+    def _range_is_open(self) -> _Landing:
+        if self.farthest is not None and self.farthest <= self.nearest:
+            raise ValueError(f"farthest={self.farthest:g} um is not beyond nearest={self.nearest:g} um: enlarge it")
+        return self
+
+    def landing(self) -> Landing:
+        """Return the same for the engine."""
+        return Landing(**self.model_dump())
+
+
+class FeedforwardPlacement(_Landing):
+    """Where feed-forward synapses land on reconstructed cells."""
+
+    region: Region = Field("basal", description="basal, soma, trunk, oblique, nexus, tuft, tips (of the tuft), apical")
+    sites: int = Field(8, gt=0, description="places of feed-forward synapses per cell")
+    per_input: PerInput = Field("one", description="one place per presynaptic cell, or all, its weight shared equally")
+
+
+class FeedbackPlacement(_Landing):
+    """Where feedback lands on reconstructed cells, and where their plateau is read."""
+
+    region: Region = Field("tips", description="tips: ends of the tuft farthest from the soma; or as in feedforward")
+    sites: int = Field(4, gt=0, description="places of feedback per cell; a tuft with fewer tips gives all it has")
+
+
+class Placement(Part):
+    """Where synapses land on reconstructed cells."""
+
+    feedforward: FeedforwardPlacement = FeedforwardPlacement()
+    feedback: FeedbackPlacement = FeedbackPlacement()
 
 
 class SynapsePart(Part):

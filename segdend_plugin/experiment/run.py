@@ -16,10 +16,11 @@ from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import DataError, SegDendError
 from segdend_plugin.experiment import checkpoint, config, datasets
 from segdend_plugin.experiment.checkpoint import State
-from segdend_plugin.experiment.config import LUMPED, Experiment, Lumped
+from segdend_plugin.experiment.config import LUMPED, Experiment
 from segdend_plugin.experiment.datasets import Dataset
 from segdend_plugin.experiment.diagnostics import Recorder
 from segdend_plugin.experiment.folder import Folder, Summary, read_summary
+from segdend_plugin.experiment.parts import Lumped
 from segdend_plugin.experiment.trainer import Metric, Progress, Trainer
 
 

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from segdend_plugin.cells import source
 from segdend_plugin.errors import ConfigError, DataError
-from segdend_plugin.experiment import config, datasets, jobs
+from segdend_plugin.experiment import config, datasets, jobs, keys
 from segdend_plugin.experiment.config import LUMPED, Experiment
 from segdend_plugin.experiment.folder import Summary, is_finished, read_summary
 from segdend_plugin.experiment.measures import INDEX, measure
@@ -200,9 +200,9 @@ def load(path: Path) -> Sweep:
         If it cannot be read, or a key or a value does not fit.
     """
     try:
-        sweep = Sweep.model_validate(config.read_yaml(path))
+        sweep = Sweep.model_validate(keys.read_yaml(path))
     except ValidationError as error:
-        raise ConfigError(f"{path}: {config.sentence(error.errors()[0], Sweep)}") from None
+        raise ConfigError(f"{path}: {keys.sentence(error.errors()[0], Sweep)}") from None
     for axis, name, known in (
         ("x", sweep.x(), (CONDITION, *sweep.vary, *NUMBERS)),
         ("y", sweep.figure.y, NUMBERS),
@@ -261,7 +261,7 @@ def plan(sweep: Sweep, out: Path, data: Path | None = None, changes: Sequence[st
         If a run is no valid description, or two are the same.
     """
     common = sweep.base | ({} if data is None else {"data.path": str(data.expanduser().absolute())})
-    given = dict(config.parse_setting(change) for change in changes)
+    given = dict(keys.parse_setting(change) for change in changes)
     used = {key for condition in conditions(sweep) for part in condition.parts for key in part.settings}
     _check_keys([("--set", given), ("the sweep", used)])
     common |= given

@@ -11,9 +11,10 @@ import numpy as np
 
 from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import SegDendError
-from segdend_plugin.experiment.config import REPORT_EVERY, Experiment
+from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.datasets import Dataset, Images
 from segdend_plugin.experiment.diagnostics import Recorder
+from segdend_plugin.experiment.parts import REPORT_EVERY
 from segdend_plugin.rule import phases
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, Integers

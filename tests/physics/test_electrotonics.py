@@ -17,7 +17,7 @@ from segdend_plugin.cells.catalogue import CATALOGUE
 from segdend_plugin.cells.electrotonics import Port, port_impedance, segregation, transfer_impedance
 from segdend_plugin.cells.sites import most_distal_tips
 from segdend_plugin.experiment import config
-from segdend_plugin.experiment.config import Cable
+from segdend_plugin.experiment.parts import Cable
 
 SLICES = 2
 """Cylinders per frustum."""

@@ -8,7 +8,7 @@ import pytest
 from segdend_plugin.cells import catalogue
 from segdend_plugin.cells.sites import StandIn, draw, most_distal_tips
 from segdend_plugin.experiment import config
-from segdend_plugin.experiment.config import Cable
+from segdend_plugin.experiment.parts import Cable
 from segdend_plugin.rule import phases
 from segdend_plugin.rule.random import Purpose, stream
 

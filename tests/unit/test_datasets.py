@@ -5,7 +5,7 @@ import pytest
 
 from segdend_plugin.errors import DataError
 from segdend_plugin.experiment import datasets
-from segdend_plugin.experiment.config import Data
+from segdend_plugin.experiment.parts import Data
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import yaml
 
 from segdend_plugin import cli, resources
 from segdend_plugin.errors import ConfigError, DataError, SegDendError
-from segdend_plugin.experiment import config, jobs, measures, slurm, sweep
+from segdend_plugin.experiment import config, jobs, keys, measures, slurm, sweep
 from segdend_plugin.experiment.config import Experiment
 
 SHIPPED = {path.stem: path for path in (resources.folder("examples") / "sweeps").glob("*.yaml")}
@@ -404,7 +404,7 @@ def test_values_survive_the_way_through_a_setting() -> None:
     ):
         text = sweep.as_yaml(value)
         assert "\n" not in text
-        assert config.parse_setting(f"key={text}") == ("key", value)
+        assert keys.parse_setting(f"key={text}") == ("key", value)
         assert yaml.safe_load(text) == value
 
 
