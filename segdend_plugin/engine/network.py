@@ -9,8 +9,9 @@ import numpy as np
 
 from segdend_plugin.engine import mpi, state
 from segdend_plugin.engine.exchange import Exchange
+from segdend_plugin.engine.inputs import Inputs
 from segdend_plugin.engine.layer import Layer
-from segdend_plugin.engine.population import Averages, Inputs, Population
+from segdend_plugin.engine.population import Averages, Population
 from segdend_plugin.engine.windows import announce
 from segdend_plugin.errors import DataError
 from segdend_plugin.rule import backprop

@@ -1,4 +1,4 @@
-"""The cells of one population on this rank: spiking somas, dendritic sites, probes, input and teacher."""
+"""The cells of one population on this rank: spiking somas, dendritic sites and teacher."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from segdend_plugin.cells.calibration import Calibration, Scale, Synapse, basal_
 from segdend_plugin.cells.sites import Ground, Landing, StandIn
 from segdend_plugin.engine.calibrated import Calibrated
 from segdend_plugin.engine.mpi import Ranks
+from segdend_plugin.engine.plateaus import Plateaus, end_of_trunk
+from segdend_plugin.engine.probe import Probe
 from segdend_plugin.engine.projection import RATE_SOURCE, Projection
 from segdend_plugin.engine.resting import Active, RestingState
 from segdend_plugin.engine.synapses import Landed, Synapses
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.phases import Schedule
-from segdend_plugin.rule.plateau import READOUTS, Quantity
 from segdend_plugin.rule.plateau import Kind as PlateauKind
 from segdend_plugin.rule.random import Purpose, stream
-from segdend_plugin.rule.targets import RATE_MAX, equivalent_potential
+from segdend_plugin.rule.targets import equivalent_potential
 from segdend_plugin.types import Array, HocObject, Integers, Section, Segment
 
 
@@ -56,80 +57,6 @@ def somatic_gain_of(cells: Sequence[CellHandle], calibrated: float) -> float:
         return calibrated
     cell = cells[0].lumped
     return float(cell.g_basal / (cell.g_leak + cell.g_basal + cell.g_apical))
-
-
-class Probe:
-    """Reads or writes one variable of many mechanisms at once."""
-
-    def __init__(self, mechanisms: Sequence[HocObject], variable: str) -> None:
-        from neuron import h
-
-        self._pointers = h.PtrVector(max(len(mechanisms), 1))
-        self._values = h.Vector(max(len(mechanisms), 1))
-        self._empty = not mechanisms
-        for index, mechanism in enumerate(mechanisms):
-            self._pointers.pset(index, getattr(mechanism, f"_ref_{variable}"))
-        self._view: Array = self._values.as_numpy()
-
-    def read(self) -> Array:
-        """Return a copy of the values, shape (n,)."""
-        if self._empty:
-            return np.empty(0)
-        self._pointers.gather(self._values)
-        values: Array = self._view.copy()
-        return values
-
-    def write(self, values: Array) -> None:
-        """Set the values, shape (n,)."""
-        if not self._empty:
-            self._view[:] = values
-            self._pointers.scatter(self._values)
-
-
-class Inputs:
-    """The SegDendInput cells of this rank.
-
-    Parameters
-    ----------
-    gids
-        All input cells, in the order of the pixels.
-    cells
-        gid and mechanism of those on this rank.
-    """
-
-    def __init__(self, gids: Sequence[int], cells: Sequence[tuple[int, HocObject]]) -> None:
-        self.gids = list(gids)
-        index = {gid: k for k, gid in enumerate(self.gids)}
-        self._pixels = np.array([index[gid] for gid, _ in cells], dtype=int)
-        self._cells = [cell for _, cell in cells]  # alive as long as the network
-        self._levels, self._announced = Probe(self._cells, "level"), Probe(self._cells, "announced")
-        self._sending = True
-        for gid, cell in cells:
-            cell.id = gid
-        self._drawn: list[Array] = []
-        self._rates: list[Array] = []
-
-    def send_spikes(self, projection: Projection, delay: float) -> None:
-        """Let a projection draw the spikes of all inputs by itself: every rank knows the image and the streams."""
-        self._drawn.append(projection.draw_inputs(self.gids, RATE_MAX, delay))
-
-    def send_rates(self, projection: Projection) -> None:
-        """Let a projection be driven by the rates of all inputs, which every rank knows."""
-        self._rates.append(projection.send_rates())
-
-    def announce(self, wanted: bool) -> None:
-        """Choose whether NetCons learn of the spikes of the local inputs, too."""
-        self._announced.write(np.full(len(self._pixels), float(wanted)))
-        self._sending = wanted
-
-    def show(self, image: Array) -> None:
-        """Set the level of every input; `image` has shape (n_input,), values between 0 and 1."""
-        if self._sending:
-            self._levels.write(image[self._pixels])
-        for levels in self._drawn:
-            levels[:] = image
-        for rates in self._rates:
-            rates[:] = RATE_MAX * image
 
 
 @dataclass(frozen=True)
@@ -199,11 +126,7 @@ class Population:
         self._rest = RestingState([cell.active for cell in self.cells if cell.active is not None])
         self._somas = [self._spiking_soma(cell) for cell in self.cells]
         self._soma_sums = [Probe(self._somas, name) for name in ("forward_potential", "forward_rate", "target_rate")]
-        self._tuft_sums: list[Probe] = []
-        self._leads: list[Probe] = []
-        self._tuft_sites = 1
-        self._readout = READOUTS["average"]
-        self._trunk: list[tuple[float, float]] = []  # per cell, how the end of the trunk counts, and what is left then
+        self.plateaus: Plateaus | None = None
         self._forward, self._seed = sites.FEEDFORWARD, 0
         self._back: Landing | None = None
         self._gains: list[Array] = []  # per cell, the relative gain of each slot
@@ -326,48 +249,28 @@ class Population:
         plateau
             What is read.
         """
-        from neuron import h
-
-        self.feedback, readout = projection, READOUTS[plateau]
-        probes: list[HocObject] = []
+        self.feedback, self.plateaus = projection, Plateaus(plateau, len(self.cells))
         if self.calibration is None or self.calibration.port is None:
-            if readout.quantity != Quantity.POTENTIAL or readout.at_nexus:
-                raise ConfigError(
-                    f"rule.plateau={plateau!r}: three-compartment cells have no such thing: take 'average' or 'bursts',"
-                    " or reconstructed cells."
-                )
             self._point_lumped("apical", projection)
-            probes = self._somas
-        else:
-            port = self.calibration.port
-            for post, cell in enumerate(self.cells):
-                ground = self._ground(cell, self._back or sites.FEEDBACK, "feedback")
-                places, index = port.sites(ground, self._feedback_stream(cell))
-                current = port.current(index, self.scale)
-                read: list[Segment] = []
-                for place in map(ground.segment, places):
-                    self._add_sites("tuft", place, projection, post, np.array([current]))
-                    read += [place] if readout.at_sites else []
-                if readout.at_nexus:
-                    read.append(self._nexus(cell, plateau))
-                if readout.at_sites and readout.at_nexus:
-                    share = port.received(index) if readout.attenuated else 1.0
-                    self._trunk.append((share, port.left(index, self.scale, share)))
-                self._tuft_sites = len(read)
-                for place in read:
-                    probe = h.SegDendProbe(place)
-                    probe.rest, probe.unit = self._rest.at(place, self.scale.rest), self.scale.unit
-                    probe.quantity = int(readout.quantity)
-                    probes.append(probe)
-                self.calibrated.feedback.append(current)
-                if cell.gid == self.gids[-1]:
-                    self.calibrated.check_feedback(
-                        [ground.segment(place) for place in places], current / self.scale.unit
-                    )
-            self._mechanisms += probes
-        self._readout = readout
-        self._tuft_sums = [Probe(probes, name) for name in ("forward_apical", "target_apical")]
-        self._leads = [Probe(probes, name) for name in ("forward_lead", "target_lead")]
+            self.plateaus.add_lumped(self._somas)
+            self.plateaus.connect()
+            return
+        port, landing = self.calibration.port, self._back or sites.FEEDBACK
+        for post, cell in enumerate(self.cells):
+            ground = self._ground(cell, landing, "feedback")
+            drawn, index = port.sites(ground, self._feedback_stream(cell))
+            current, places = port.current(index, self.scale), [ground.segment(place) for place in drawn]
+            for place in places:
+                self._add_sites("tuft", place, projection, post, np.array([current]))
+            end = None
+            if self.plateaus.readout.at_nexus:
+                regions = cell.regions if self.stand_in is None else {}
+                end = end_of_trunk(self.kind, regions, landing, plateau)
+            self.plateaus.add(places, end, port, index, self.scale, self._rest)
+            self.calibrated.feedback.append(current)
+            if cell.gid == self.gids[-1]:
+                self.calibrated.check_feedback(places, current / self.scale.unit)
+        self.plateaus.connect()
 
     def add_teachers(self) -> None:
         """Give every local cell a teaching current (lumped output cells)."""
@@ -387,15 +290,15 @@ class Population:
 
     def set_leads(self, leads: Integers) -> None:
         """Set by how many milliseconds the plateaus of the local cells precede the ends of phases, shape (2, n)."""
-        for probe, lead in zip(self._leads, leads, strict=False):
-            probe.write(np.repeat(lead, self._tuft_sites).astype(float))
+        if self.plateaus is not None:
+            self.plateaus.set_leads(leads)
 
     def averages(self, schedule: Schedule) -> Averages:
         """Return the window averages of the trial that has just run."""
         potential, rate, target_rate = (probe.read() for probe in self._soma_sums)
         forward_apical = target_apical = np.zeros(len(self.cells))
-        if self._tuft_sums:
-            forward_apical, target_apical = (self._apical(probe.read()) for probe in self._tuft_sums)
+        if self.plateaus is not None:
+            forward_apical, target_apical = self.plateaus.sums()
         forward, target = schedule.forward_steps, max(schedule.target_steps, 1)
         potential = potential / forward
         if self.is_active:
@@ -425,41 +328,11 @@ class Population:
         for post, soma in enumerate(self._somas):
             h.setpointer(projection.drive(post), dendrite, soma)
 
-    def _apical(self, sums: Array) -> Array:
-        """Return what the probes of each cell have seen: the mean of its sites, less the end of the trunk if read."""
-        seen = sums.reshape(len(self.cells), self._tuft_sites)
-        if self._readout.at_sites and self._readout.at_nexus:
-            share, left = np.array(self._trunk).T
-            difference: Array = (seen[:, :-1].mean(axis=1) - share * seen[:, -1]) / left
-            return difference
-        mean: Array = seen.mean(axis=1)
-        return mean
-
     def _ground(self, cell: CellHandle, landing: Landing, role: str) -> Ground:
         return sites.ground(self.kind, cell.soma, cell.regions, landing, role)
 
     def _feedback_stream(self, cell: CellHandle) -> np.random.Generator:
         return stream(self._seed, Purpose.SITES, cell.gid, 1)  # beside that of its feed-forward sites
-
-    def _nexus(self, cell: CellHandle, plateau: str) -> Segment:
-        """Return where the trunk ends, if this readout makes sense there."""
-        place = sites.nexus(cell.regions)
-        if place is None or self.stand_in is not None:
-            raise ConfigError(
-                f"rule.plateau={plateau!r}: the cell {self.kind!r} has no trunk that ends in a tuft: take 'average', or"
-                " another cell (not a reduced one)."
-            )
-        if plateau != "calcium" and (self._back is None or self._back.region not in ("tips", "tuft")):
-            raise ConfigError(
-                f"rule.plateau={plateau!r} compares the tuft with the trunk: let feedback land in the tuft "
-                "(placement.feedback.region: tips or tuft)."
-            )
-        if plateau == "calcium" and not _has_calcium(place.sec):
-            raise ConfigError(
-                f"rule.plateau='calcium': the cell {self.kind!r} has no calcium channels where its trunk ends: take "
-                "active cells, or another plateau."
-            )
-        return place
 
     def _mixed(self, cell: CellHandle, shares: Array, impedance: Array) -> tuple[list[Segment], Array]:
         """Return the compartments of a reduced cell and the current (nA) into each for unit drive of each slot."""
@@ -486,9 +359,3 @@ class Population:
             mixture = h.SegDendMixture(place)
             projection.mix(mixture, post, gains)
             self._mechanisms += [mixture, gains]
-
-
-def _has_calcium(section: Section) -> bool:
-    from neuron import h
-
-    return bool(h.ismembrane("ca_ion", sec=section))

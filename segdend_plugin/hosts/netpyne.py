@@ -33,9 +33,10 @@ import numpy as np
 from segdend_plugin.cells.calibration import Equalised, Scale, Synapse
 from segdend_plugin.cells.sites import FEEDBACK, Landing, StandIn
 from segdend_plugin.engine import exchange, inhibition, mechanisms, mpi, wiring
+from segdend_plugin.engine.inputs import Inputs
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
-from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
+from segdend_plugin.engine.population import CellHandle, Population, somatic_gain_of
 from segdend_plugin.engine.resting import Active
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.hosts.inhibition import InhibitionRule, take_rules

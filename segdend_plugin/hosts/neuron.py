@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from segdend_plugin.cells.calibration import Scale, Synapse
 from segdend_plugin.engine import inhibition, mechanisms, mpi, wiring
+from segdend_plugin.engine.inputs import Inputs
 from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.network import Network
-from segdend_plugin.engine.population import CellHandle, Inputs, Population, somatic_gain_of
+from segdend_plugin.engine.population import CellHandle, Population, somatic_gain_of
 from segdend_plugin.rule.inhibition import Inhibition
 from segdend_plugin.rule.variant import Variant
 from segdend_plugin.types import HocObject

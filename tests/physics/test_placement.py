@@ -148,7 +148,11 @@ def steady(network, *, forward=0.0, back=0.0, weights=None):
 
 def names(population, mechanism):
     """Where a mechanism is on each cell, as names of sections, in the order of the cells."""
-    places = [m.get_segment().sec.name() for m in population._mechanisms if m.hname().startswith(mechanism)]
+    places = [
+        m.get_segment().sec.name()
+        for m in [*population._mechanisms, *population.plateaus.probes]
+        if m.hname().startswith(mechanism)
+    ]
     return np.array(places).reshape(len(population.cells), -1)
 
 

@@ -88,9 +88,9 @@ def test_nmda_is_the_mean_opening_at_the_sites(ranks):
 
 def test_calcium_is_the_mean_activation_at_the_nexus(ranks, monkeypatch):
     """The cell is passive: what is read does not depend on channels, only whether it may be."""
-    from segdend_plugin.engine import population
+    from segdend_plugin.engine import plateaus
 
-    monkeypatch.setattr(population, "_has_calcium", lambda section: True)
+    monkeypatch.setattr(plateaus, "_has_calcium", lambda section: True)
     network = build("rule.plateau=calcium", "rule.plateau_jitter=3", "cable.unit=40")
     found, _, trunk, window_means = recorded(network)
     np.testing.assert_allclose(found, window_means(activation(trunk)), rtol=1e-9)

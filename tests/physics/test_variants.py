@@ -94,8 +94,7 @@ def test_early_plateaus_of_reconstructed_cells(ranks):
     settings = ["cell=mouse_v1_l4_scnn1a", "cable.nseg=1", "layers.hidden=[6]", "rule.plateau_jitter=3"]
     net = network.build(config.load(settings=settings), 10, 3)
     hidden = net.hidden[0].populations[0]
-    probes = [mechanism for mechanism in hidden._mechanisms if "SegDendProbe" in mechanism.hname()]
-    traces = [h.Vector().record(probe.get_segment()._ref_v) for probe in probes]
+    traces = [h.Vector().record(probe.get_segment()._ref_v) for probe in hidden.plateaus.probes]
     schedule = phases.training_schedule(0, 4, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
     net.show(np.linspace(0, 1, 10), schedule, Purpose.TRAINING_SPIKES, 4, 1)
     seen = hidden.averages(schedule)
