@@ -23,7 +23,7 @@ from segdend_plugin.cells.swc import draft_swc, read_bytes, read_swc, swc_text
 from segdend_plugin.errors import MorphologyError
 from segdend_plugin.resources import cache
 
-_BLANK_LINE = re.compile(rb"^[ \t\r]*\n|\n[ \t\r]+$", re.MULTILINE)  # over which NEURON complains on stdout
+_BLANK_LINE = re.compile(rb"^[ \t\r]*\n|\n[ \t\r]+$|\r(?!\n)", re.MULTILINE)  # over which NEURON complains on stdout
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,6 +108,7 @@ def test_shipped_cells_go_to_neuron_as_they_are(name: str, cache: Path) -> None:
         pytest.param("\ufeff" + CELL, "line 1", id="BOM"),
         pytest.param("# a\n\n" + CELL, "empty lines", id="empty line"),
         pytest.param(CELL + "  ", "empty lines", id="blanks at the end"),
+        pytest.param("# converted twice\r\r\n" + CELL, "empty lines", id="two carriage returns"),
         pytest.param(CELL.encode("utf-16"), "written anew", id="UTF-16"),
         pytest.param(CELL.replace("\n", "\r"), "written anew", id="old Macintosh"),
         pytest.param(CELL.replace(" ", ","), "written anew", id="commas"),
