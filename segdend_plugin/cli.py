@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from segdend_plugin.engine.mpi import Ranks
 
 USER_ERROR = 2
-INTERRUPTED = 130
+INTERRUPTED, BROKEN_PIPE = 130, 141  # as shells say of a process that SIGINT or SIGPIPE ended
 CELL_HELP = "name of the catalogue, .swc or .asc file, allen:ID or neuromorpho:NAME"
 REPAIR_HELP = "accept repairs of the file that change the cell"
 SPEAK_FIRST = 2.0  # s that rank 0 has to report an error that all ranks share
@@ -29,8 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], None] = options.command
     try:
         command(options)
+        sys.stdout.flush()
     except SegDendError as error:
         return _give_up(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it closes it
+        return BROKEN_PIPE
     except KeyboardInterrupt:
         if _world()[1] > 1:
             raise  # abort_on_error ends the other ranks

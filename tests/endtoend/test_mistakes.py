@@ -130,3 +130,13 @@ def test_an_earlier_run_is_left_alone(folder: Path) -> None:
     for name in ("config.yaml", "metrics.jsonl", "summary.json", "weights.h5"):
         (run / name).write_text(f"an earlier {name}")
     check_train(folder, ("--out 'run'", "not empty", "choose another folder"))
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    command = [sys.executable, "-m", "segdend_plugin", "sweep", "attenuation", "--list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
