@@ -185,7 +185,8 @@ def _compare(axes: Axes, figure: Figure, rows: Sequence[Row]) -> None:
         axes.plot([k] * len(row.values), row.values, "o", color=colour, markersize=4)
         if row.condition.published is not None:
             axes.plot([k - 0.35, k + 0.35], [row.condition.published] * 2, color="black", linewidth=2)
-    axes.plot([], [], color="black", linewidth=2, label=f"published, {figure.published_epochs} epochs")
+    if any(row.condition.published is not None for row in rows):
+        axes.plot([], [], color="black", linewidth=2, label=f"published, {figure.published_epochs} epochs")
     axes.plot([], [], "o", color="grey", label="here: seeds, mean, SD")
     axes.set_xticks(range(len(rows)), [row.condition.name for row in rows], rotation=20, ha="right")
     axes.set_ylabel(MEASURES[figure.measure])
