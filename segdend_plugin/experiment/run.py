@@ -190,7 +190,7 @@ def evaluate(path: Path, observer: Progress, settings: Sequence[str] = ()) -> di
     dataset = _data(experiment)
     network, _ = _build(experiment, dataset)
     _restore(network, state)
-    error = Trainer(experiment, dataset, network, observer).evaluate(dataset.held_out, 0)
+    error = Trainer(experiment, dataset, network, observer).evaluate(dataset.held_out, state.example)
     return {
         "test_error": error,
         "test_examples": len(dataset.held_out),
