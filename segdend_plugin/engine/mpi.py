@@ -25,6 +25,7 @@ from segdend_plugin.errors import ParallelError
 T = TypeVar("T")
 
 _INTERRUPTED = 130  # the shell's status of a command that Ctrl-C ended
+_HEARD = 0.3  # s in which the launcher forwards the last words of a process before it ends all
 _LIBMPI = re.compile(r"libmpi(ch|_(cray|gnu|intel|nvidia|amd|aocc)\w*)?\.(so|dylib|\d)")
 
 
@@ -152,6 +153,7 @@ def abort(code: int) -> NoReturn:
     sys.stderr.flush()
     mpi = sys.modules.get("mpi4py.MPI")
     if mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized() and mpi.COMM_WORLD.Get_size() > 1:
+        time.sleep(_HEARD)
         mpi.COMM_WORLD.Abort(code)
     raise SystemExit(code)
 
