@@ -14,7 +14,7 @@ Model
     excitation through one more filter and are blocked by magnesium:
 
         tau_nmda d(slow)/dt = excitation - slow
-        B(v) = 1/(1 + mg/3.57 exp(-0.062 v)),   v in mV, mg in mM
+        B(v), the unblocked fraction: segdend_nmda.inc
 
     A step is implicit in v but takes B at its beginning, so that the conductance that
     the solver sees is never negative.
@@ -73,6 +73,8 @@ ASSIGNED {
     inhibition_at
 }
 
+INCLUDE "segdend_nmda.inc"
+
 VERBATIM
 #undef HERE
 #define HERE(address) (*reinterpret_cast<double**>(&(address)))
@@ -89,7 +91,7 @@ BREAKPOINT {
     CONDUCTANCE g
     g_e = gain_excitatory*excited()
     if (gain_nmda > 0) {
-        g_e = g_e + gain_nmda*(slow + approach*(excited() - slow))*unblocked(v)
+        g_e = g_e + gain_nmda*(slow + approach*(excited() - slow))*unblocked(v, mg)
     }
     g_i = gain_inhibitory*inhibited()
     g = g_e + g_i
@@ -98,10 +100,6 @@ BREAKPOINT {
 
 PROCEDURE advance() {
     slow = slow + approach*(excited() - slow)
-}
-
-FUNCTION unblocked(v (mV)) {
-    unblocked = 1/(1 + mg/3.57 (mM) * exp(-0.062 (/mV) * v))
 }
 
 : once per trial, because following a POINTER costs NEURON more than all else here

@@ -7,13 +7,13 @@ Model
 
         quantity 0: (v - rest)/unit; the plateau potential is alpha = sigma(average),
                     one number per phase (eqs 5/21), computed outside the time step
-        quantity 1: B(v) = 1/(1 + [Mg]/3.57 exp(-0.062 v)), [Mg] = 1 mM, the fraction of
-                    NMDA channels that magnesium does not block
+        quantity 1: B(v), the fraction of NMDA channels that magnesium does not block at
+                    1 mM (segdend_nmda.inc)
         quantity 2: m_inf(v) = a/(a + b), the steady activation of high-voltage-activated
-                    calcium channels, a = 0.055 (-27 - v)/(exp((-27 - v)/3.8) - 1),
-                    b = 0.94 exp((-75 - v)/17), in 1/ms; the average is a plateau as it is
+                    calcium channels, a = 0.055 linoid(v + 27, 3.8) (segdend_channel.inc),
+                    b = 0.94 exp(-(v + 75)/17), in 1/ms, v in mV
 
-    with v in mV.
+    The averages of quantities 1 and 2 are plateaus as they are.
 
 Parameters
     quantity 0          what is summed
@@ -23,7 +23,6 @@ Parameters
 
 Reference
     Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901, eqs 5 and 21.
-    Jahr & Stevens (1990) J Neurosci 10:3178-3182, eq 4a (quantity 1).
     Reuveni, Friedman, Amitai & Gutnick (1993) J Neurosci 13:4609-4621 (quantity 2).
 ENDCOMMENT
 
@@ -36,6 +35,7 @@ NEURON {
 
 UNITS {
     (mV) = (millivolt)
+    (mM) = (milli/liter)
 }
 
 PARAMETER {
@@ -56,6 +56,9 @@ ASSIGNED {
     forward_apical
     target_apical
 }
+
+INCLUDE "segdend_channel.inc"
+INCLUDE "segdend_nmda.inc"
 
 INITIAL {
     forward_apical = 0
@@ -80,28 +83,15 @@ FUNCTION seen() {
     if (quantity == 0) {
         seen = (v - rest)/unit
     } else if (quantity == 1) {
-        seen = nmda(v)
+        seen = unblocked(v, 1 (mM))
     } else {
         seen = calcium(v)
     }
 }
 
-FUNCTION nmda(v (mV)) {
-    nmda = 1/(1 + exp(-0.062 (/mV) * v)/3.57)
-}
-
 FUNCTION calcium(v (mV)) {
-    LOCAL opening, closing
-    opening = 0.055 (/mV) * 3.8 (mV) * linoid((-27 (mV) - v)/3.8 (mV))
-    closing = 0.94 * exp((-75 (mV) - v)/17 (mV))
-    calcium = opening/(opening + closing)
-}
-
-: x/(exp(x) - 1), also at 0
-FUNCTION linoid(x) {
-    if (fabs(x) < 1e-6) {
-        linoid = 1 - x/2
-    } else {
-        linoid = x/(exp(x) - 1)
-    }
+    LOCAL a, b
+    a = 0.055 (/ms/mV)*linoid(v + 27 (mV), 3.8 (mV))
+    b = 0.94 (/ms)*exp(-(v + 75 (mV))/17 (mV))
+    calcium = a/(a + b)
 }
