@@ -250,8 +250,16 @@ class Synapse:
 
 TAU = 3.0
 """Decay (ms) of the drive on a cable (tau_s of the paper)."""
+NMDA_SLOPE = 0.062
+"""Of the block of NMDA channels by magnesium (1/mV; Jahr & Stevens 1990, eq 4a)."""
 
 
 def unblocked(v: float, magnesium: float = 1.0) -> float:
     """Return the fraction of NMDA channels without a magnesium ion at `v` mV (Jahr & Stevens 1990)."""
-    return 1.0 / (1.0 + magnesium / 3.57 * exp(-0.062 * v))
+    return 1.0 / (1.0 + magnesium / 3.57 * exp(-NMDA_SLOPE * v))
+
+
+def nmda_steepness(scale: Scale) -> float:
+    """Return how steeply the unblocked fraction of NMDA channels rises at rest per unit, relative to sigma at 0."""
+    at_rest = unblocked(scale.rest)
+    return 4.0 * NMDA_SLOPE * scale.unit * at_rest * (1.0 - at_rest)

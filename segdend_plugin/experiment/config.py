@@ -9,10 +9,12 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from segdend_plugin.cells.calibration import Scale, nmda_steepness
 from segdend_plugin.cells.catalogue import names_a_file
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import keys
 from segdend_plugin.experiment.parts import (
+    REST,
     Cable,
     Checkpoint,
     Data,
@@ -155,7 +157,8 @@ class Experiment(Part):
         given = self.rule.learning_rates
         if given == "published":
             return PUBLISHED[len(self.layers.hidden)]
-        return given or learning_rates([n_input, *(layer.size for layer in self.layers.hidden), n_output])
+        steepness = nmda_steepness(Scale(REST, self.cable.unit)) if self.rule.plateau == "nmda" else 1.0
+        return given or learning_rates([n_input, *(layer.size for layer in self.layers.hidden), n_output], steepness)
 
     def variant(self) -> Variant:
         """Return the form of the algorithm."""

@@ -96,7 +96,7 @@ class Rule(Part):
 
     train_hidden: bool = Field(True, description="false freezes the hidden weights: the usual control")
     learning_rates: tuple[float, ...] | Literal["published"] | None = Field(
-        None, description="of each hidden layer and the output; by default scaled to the sizes of the layers"
+        None, description="of each hidden layer and the output; by default scaled to layers and plateaus"
     )
     final_rate: float = Field(
         0.1, ge=0, le=1, description="learning rate falls linearly to this fraction; 1 keeps it, as in the paper"

@@ -1,5 +1,6 @@
 """Descriptions: what is accepted, and how a mistake is answered."""
 
+import numpy as np
 import pytest
 import yaml
 
@@ -39,6 +40,25 @@ def test_default_learning_rates_fall_with_fan_in_and_feedback():
     assert smaller[1] > rates[1]
     assert len(deeper) == 3
     assert deeper[0] < rates[0], "its feedback weights are a chain product, fourteen times larger"
+
+
+@pytest.mark.parametrize("unit", [1.0, 10.0])
+def test_default_learning_rates_make_up_for_the_slope_of_nmda_plateaus(unit):
+    def rates(*settings):
+        return config.load(settings=["layers.hidden=[50]", *settings]).learning_rates(784, 10)
+
+    def unblocked(x):
+        return 1 / (1 + np.exp(-0.062 * (unit * x - 70)) / 3.57)
+
+    def sigma(x):
+        return 1 / (1 + np.exp(-x))
+
+    step = 1e-5
+    ratio = (sigma(step) - sigma(-step)) / (unblocked(step) - unblocked(-step))
+    hidden, output = rates("rule.plateau=nmda", f"cable.unit={unit}")
+    usual = rates(f"cable.unit={unit}")
+    assert hidden == pytest.approx(ratio * usual[0], rel=1e-6)
+    assert output == usual[1]
 
 
 @pytest.mark.parametrize(
