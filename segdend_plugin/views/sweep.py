@@ -28,7 +28,7 @@ SHORT = 20
 """Characters of a description that is a unit rather than a sentence."""
 RADIUS = 5
 """Pixels around a point that its neighbours' names keep away from."""
-TICKS = (0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100)
+TICKS = (0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
 
 
 def table(sweep: Sweep, rows: Sequence[Row]) -> str:
@@ -82,6 +82,7 @@ def plot(sweep: Sweep, rows: Sequence[Row], path: Path) -> None:
     if sweep.figure.log_y:
         low, high = axes.get_ylim()
         axes.set_yticks(ticks := [tick for tick in TICKS if low <= tick <= high], [f"{tick:g}" for tick in ticks])
+        axes.set_yticks([], minor=True)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8)
     save(canvas, path)
@@ -109,10 +110,20 @@ def _label(name: str) -> str:
 
 
 def _scatter(axes: Axes, rows: Sequence[Row]) -> None:
-    """Draw results against a number that came out of the runs, those that have none as lines across."""
+    """Draw results against a number that came out of the runs, those that have none as lines across.
+
+    Single conditions are named at their points; in a grid, the values of its first key have colours.
+    """
     placed = [row for row in rows if not np.isnan(row.at).any()]
-    for control, colour, marker in ((None, SERIES[0], "o"), ("frozen_hidden", GREY, "s")):
-        for k, row in enumerate(row for row in placed if row.condition.control == control):
+    is_grid = any(len(row.condition.parts) > 1 for row in placed)
+    groups: dict[tuple[str | None, str], list[Row]] = {}
+    for row in placed:
+        control, parts = row.condition.control, row.condition.parts
+        groups.setdefault((control, parts[0].label if is_grid and not control else ""), []).append(row)
+    for k, ((control, name), mine) in enumerate(groups.items()):
+        colour, marker = (GREY, "s") if control else (SERIES[k % len(SERIES)], MARKERS[k % len(MARKERS)])
+        label = CONTROLS[control] if control else name or "trained"
+        for row in mine:
             axes.errorbar(
                 float(np.mean(row.at)),
                 row.mean,
@@ -121,11 +132,12 @@ def _scatter(axes: Axes, rows: Sequence[Row]) -> None:
                 fmt=marker,
                 color=colour,
                 capsize=3,
-                label=CONTROLS.get(control, "trained") if k == 0 else None,
+                label=label if row is mine[0] else None,
             )
             axes.plot(row.at, row.values, marker, color=colour, alpha=0.3, markersize=3, linestyle="none")
     _levels(axes, [row for row in rows if row not in placed])
-    _name_points(axes, [row for row in placed if row.condition.control is None], placed)
+    if not is_grid:
+        _name_points(axes, [row for row in placed if row.condition.control is None], placed)
 
 
 def _along(axes: Axes, sweep: Sweep, rows: Sequence[Row]) -> None:
