@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from segdend_plugin.experiment.measures import LABELS
-from segdend_plugin.experiment.sweep import CONDITION, Condition, Row, Sweep, as_yaml, description
+from segdend_plugin.experiment.sweep import CONDITION, Condition, Control, Row, Sweep, as_yaml, description
 from segdend_plugin.views.figures import COLOURS, save
 from segdend_plugin.views.report import markdown, number
 
@@ -116,7 +116,7 @@ def _scatter(axes: Axes, rows: Sequence[Row]) -> None:
     """
     placed = [row for row in rows if not np.isnan(row.at).any()]
     is_grid = any(len(row.condition.parts) > 1 for row in placed)
-    groups: dict[tuple[str | None, str], list[Row]] = {}
+    groups: dict[tuple[Control | None, str], list[Row]] = {}
     for row in placed:
         control, parts = row.condition.control, row.condition.parts
         groups.setdefault((control, parts[0].label if is_grid and not control else ""), []).append(row)
