@@ -6,9 +6,12 @@ NEURON is imported inside the functions, so that importing this module costs not
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,8 @@ from segdend_plugin.resources import folder
 
 REGION_LISTS = ("all", "somatic", "basal", "apical", "axonal", "trunk", "oblique", "tuft")
 """The section lists of a pyramidal cell."""
+MOST_COMPARTMENTS = 5000
+"""Of one cell; twenty times the default of the largest shipped one."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +98,26 @@ def pyramidal_passive(
 
     read_swc(path)
     _load("SegDendPyramidalPassive", "pyramidal_passive.hoc")
-    cell = h.SegDendPyramidalPassive(
-        str(path),
-        membrane.axial_resistivity,
-        membrane.capacitance,
-        membrane.time_constant,
-        membrane.rest,
-        membrane.d_lambda,
-        membrane.frequency,
-        membrane.nseg or 0,
-    )
+    with _named_in_ascii(Path(path)) as readable:
+        cell = h.SegDendPyramidalPassive(
+            readable,
+            membrane.axial_resistivity,
+            membrane.capacitance,
+            membrane.time_constant,
+            membrane.rest,
+            membrane.d_lambda,
+            membrane.frequency,
+            membrane.nseg or 0,
+        )
     if (apical_length, apical_diameter) != (1.0, 1.0):
         _scale(list(cell.apical), apical_length, apical_diameter)
         cell.set_nseg(membrane.d_lambda, membrane.frequency, membrane.nseg or 0)
+    compartments = sum(section.nseg for section in cell.all)
+    if compartments > MOST_COMPARTMENTS:
+        raise MorphologyError(
+            f"{path}: would have {compartments} compartments, more than {MOST_COMPARTMENTS}; make d_lambda larger, or "
+            "frequency, axial_resistivity, capacitance or nseg smaller"
+        )
     _list_apical_regions(cell)
     return cell
 
@@ -285,7 +297,18 @@ def _load(template: str, file: str) -> None:
     from neuron import h
 
     if not hasattr(h, template):
-        h.load_file(str(folder("templates") / file))
+        with _named_in_ascii(folder("templates") / file) as readable:
+            h.load_file(readable)
+
+
+@contextmanager
+def _named_in_ascii(path: Path) -> Iterator[str]:
+    """Yield the name of a file, or of a copy: HOC knows no other letters than those of ASCII."""
+    if str(path).isascii():
+        yield str(path)
+        return
+    with TemporaryDirectory() as there:
+        yield str(shutil.copyfile(path, Path(there) / f"copy{path.suffix}"))
 
 
 def _scale(sections: Sequence[Any], length: float, diameter: float) -> None:

@@ -83,10 +83,11 @@ class Experiment(Part):
                 f"feedback.learning_rate={self.feedback.learning_rate:g} needs random feedback without noise: "
                 "set feedback.weights=random and feedback.noise=0"
             )
+        self._suits_cells()
         if self.rule.plateau_gain != 1.0 and READOUTS[self.rule.plateau].is_fraction:
             raise ValueError(f"rule.plateau_gain={self.rule.plateau_gain:g}: {self.rule.plateau} has no sigmoid: set 1")
-        forward, back = self.placement.feedforward.region, self.placement.feedback.region
-        if self.cable.reduced and (forward != "basal" or back not in ("tips", "nexus")):
+        if self.cable.reduced and not self.placement.suits_reduced_cells():
+            forward, back = self.placement.feedforward.region, self.placement.feedback.region
             raise ValueError(
                 f"cable.reduced: reduced cells have no places for {forward} synapses with feedback to {back}: take "
                 "placement.feedforward.region=basal with placement.feedback.region=tips or nexus"
@@ -114,7 +115,8 @@ class Experiment(Part):
             if names.count(own.name) > 1 or own.name in ("input", "output") or own.name.startswith("hidden"):
                 raise ValueError(f"{where}.name={own.name!r} is taken: choose another")
             if own.layer > depth:
-                raise ValueError(f"{where}.layer={own.layer}: there are {depth} hidden layers: choose one of them")
+                remedy = "choose one of them" if depth else "set inhibition=[]"
+                raise ValueError(f"{where}.layer={own.layer}: there are {depth} hidden layers: {remedy}")
             if own.onto != "soma" and LUMPED in self.mixture(own.layer - 1):
                 raise ValueError(
                     f"{where}.onto={own.onto!r} needs dendrites with a membrane, which {LUMPED} cells have not: take "
@@ -125,6 +127,25 @@ class Experiment(Part):
                     f"{where}.onto='basal' needs the basal dendrites that reduced cells have not: take 'soma' or 'tuft'"
                 )
         return self
+
+    def _suits_cells(self) -> None:
+        plateau = self.rule.plateau
+        cells = {cell for depth in range(len(self.layers.hidden)) for cell in self.mixture(depth)}
+        if plateau not in ("average", "bursts") and LUMPED in cells:
+            raise ValueError(
+                f"rule.plateau={plateau}: three-compartment cells have no such thing: take average or bursts, or "
+                "reconstructed cells"
+            )
+        if plateau == "calcium" and cells and self.cable.membrane == "passive":
+            raise ValueError(
+                "rule.plateau=calcium: passive cells have no calcium channels: set cable.membrane=active, or take "
+                "another plateau"
+            )
+        if self.rule.psp_memory and cells - {LUMPED}:
+            raise ValueError(
+                f"rule.psp_memory={self.rule.psp_memory:g}: the membrane of reconstructed cells filters spikes by "
+                "itself: set it to 0, or take three-compartment cells"
+            )
 
     def _suits_active_cells(self) -> None:
         if self.phases.dt > LARGEST_ACTIVE_STEP:

@@ -212,7 +212,14 @@ def electrotonics(
         Where feedback lands.
     frequencies
         In Hz, the first 0.
+
+    Raises
+    ------
+    ConfigError
+        If the cell is to be active.
     """
+    if cable.membrane == "active":
+        raise ConfigError("cable.membrane='active': impedances are shown of passive cells: set it to 'passive'.")
     mpi.start()
     built = pyramidal(cell, cable)
     soma = built.soma[0](0.5)
@@ -254,9 +261,21 @@ def cell_rule(cell: str, cable: Cable, placement: Placement = Placement()) -> di
     return rule
 
 
-def _reduced_rule(cell: str, cable: Cable, placement: Placement) -> dict[str, Any]:
+def reduction(cell: str, cable: Cable, placement: Placement) -> dict[str, Any] | None:
+    """Return how well a few compartments stand for a cell; None where they have no places for its synapses."""
+    if not placement.suits_reduced_cells():
+        return None
+    report: dict[str, Any] = _reduced(cell, cable, placement)["reduction"]["report"]
+    return report
+
+
+def _reduced(cell: str, cable: Cable, placement: Placement) -> dict[str, Any]:
     landings = placement.feedforward.landing(), placement.feedback.landing()
-    rule = templates.reduced_cell_params(pyramidal(cell, cable), _membrane(cable), *landings)
+    return templates.reduced_cell_params(pyramidal(cell, cable), _membrane(cable), *landings)
+
+
+def _reduced_rule(cell: str, cable: Cable, placement: Placement) -> dict[str, Any]:
+    rule = _reduced(cell, cable, placement)
     error = rule["reduction"]["report"]["largest_error"]
     if error > TOLERANCE:
         print(

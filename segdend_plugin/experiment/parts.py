@@ -172,18 +172,18 @@ class Lumped(Part):
 class Cable(Part):
     """Passive membrane and discretisation of reconstructed cells, and how the rule's units map onto them."""
 
-    axial_resistivity: float = Field(100.0, gt=0, description="Ohm cm")
-    capacitance: float = Field(1.0, gt=0, description="uF/cm2")
-    time_constant: float = Field(10.0, gt=0, description="membrane time constant, ms; tau_L of the paper")
-    d_lambda: float = Field(0.2, gt=0, description="largest segment, in length constants at `frequency`")
-    frequency: float = Field(100.0, gt=0, description="Hz")
-    nseg: int | None = Field(None, gt=0, description="segments of every section instead of the d_lambda rule")
+    axial_resistivity: float = Field(100.0, ge=1, le=100_000, description="Ohm cm")
+    capacitance: float = Field(1.0, ge=0.01, le=100, description="uF/cm2")
+    time_constant: float = Field(10.0, ge=0.1, le=1000, description="membrane time constant, ms; tau_L of the paper")
+    d_lambda: float = Field(0.2, ge=0.001, le=10, description="largest segment, in length constants at `frequency`")
+    frequency: float = Field(100.0, ge=1, le=10_000, description="Hz")
+    nseg: int | None = Field(None, ge=1, le=1001, description="segments of every section instead of the d_lambda rule")
     reduced: bool = Field(
         False, description="few compartments that answer at soma and tuft within 2 % up to 100 Hz: for searching"
     )
     repair: bool = Field(False, description="accept repairs of a cell's file that change the cell")
-    apical_length: float = Field(1.0, gt=0, le=10, description="factor of the lengths of all apical sections")
-    apical_diameter: float = Field(1.0, gt=0, le=10, description="factor of the diameters of all apical sections")
+    apical_length: float = Field(1.0, ge=0.01, le=10, description="factor of the lengths of all apical sections")
+    apical_diameter: float = Field(1.0, ge=0.01, le=10, description="factor of the diameters of all apical sections")
     membrane: Literal["passive", "active"] = Field(
         "passive", description="active: channels of a layer 5 cell, which spikes by itself; needs phases.dt <= 0.1"
     )
@@ -215,7 +215,7 @@ class FeedforwardPlacement(_Landing):
     """Where feed-forward synapses land on reconstructed cells."""
 
     region: Region = Field("basal", description="basal, soma, trunk, oblique, nexus, tuft, tips (of the tuft), apical")
-    sites: int = Field(8, gt=0, description="places of feed-forward synapses per cell")
+    sites: int = Field(8, ge=1, le=10_000, description="places of feed-forward synapses per cell")
     per_input: PerInput = Field("one", description="one place per presynaptic cell, or all, its weight shared equally")
 
 
@@ -223,7 +223,9 @@ class FeedbackPlacement(_Landing):
     """Where feedback lands on reconstructed cells, and where their plateau is read."""
 
     region: Region = Field("tips", description="tips: ends of the tuft farthest from the soma; or as in feedforward")
-    sites: int = Field(4, gt=0, description="places of feedback per cell; a tuft with fewer tips gives all it has")
+    sites: int = Field(
+        4, ge=1, le=10_000, description="places of feedback per cell; a tuft with fewer tips gives all it has"
+    )
 
 
 class Placement(Part):
@@ -231,6 +233,10 @@ class Placement(Part):
 
     feedforward: FeedforwardPlacement = FeedforwardPlacement()
     feedback: FeedbackPlacement = FeedbackPlacement()
+
+    def suits_reduced_cells(self) -> bool:
+        """Return whether reduced cells have places for these synapses."""
+        return self.feedforward.region == "basal" and self.feedback.region in ("tips", "nexus")
 
 
 class SynapsePart(Part):

@@ -95,6 +95,5 @@ def morphology(cell: str, experiment: Experiment) -> tuple[dict[str, Any], Elect
     summary["cable"] = cable.model_dump()
     summary["segregation"] = found.segregation().to_dict()
     summary["electrotonics"] = found.to_dict()
-    reduced = cable.model_copy(update={"reduced": True})
-    summary["reduced"] = network.cell_rule(cell, reduced, experiment.placement)["reduction"]["report"]
+    summary["reduced"] = network.reduction(cell, cable, experiment.placement)
     return summary, found

@@ -91,6 +91,7 @@ def test_calcium_is_the_mean_activation_at_the_nexus(ranks, monkeypatch):
     from segdend_plugin.engine import plateaus
 
     monkeypatch.setattr(plateaus, "_has_calcium", lambda section: True)
+    monkeypatch.setattr(config.Experiment, "_suits_cells", lambda self: None)
     network = build("rule.plateau=calcium", "rule.plateau_jitter=3", "cable.unit=40")
     found, _, trunk, window_means = recorded(network)
     np.testing.assert_allclose(found, window_means(activation(trunk)), rtol=1e-9)

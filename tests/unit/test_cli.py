@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 import segdend_plugin
+from segdend_plugin import resources
 from segdend_plugin.cells.catalogue import CATALOGUE
 from segdend_plugin.cli import main
 
@@ -121,6 +123,36 @@ def test_morphology_info_draws_what_it_measured(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().err.startswith(f"segdend: --plot '{missing}' cannot be written")
     assert main(["morphology", "info", "three_compartment", "--plot", str(picture)]) == 2
     assert "no shape to draw" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["cable.membrane=active", "phases.dt=0.1"], "cable.membrane='active'"),
+        (["cable.nseg=1001"], "39039 compartments, more than 5000; make d_lambda larger"),
+    ],
+)
+def test_morphology_info_of_what_it_cannot_measure(
+    settings: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = [word for setting in settings for word in ("--set", setting)]
+    assert main(["morphology", "info", "mouse_v1_l4_nr5a1", *changes]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_morphology_info_with_feedback_that_reduced_cells_have_no_place_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["morphology", "info", "mouse_v1_l4_nr5a1", "--set", "placement.feedback.region=trunk"]) == 0
+    said = capsys.readouterr()
+    assert "reduced" not in said.out
+    assert not said.err
+
+
+def test_names_of_files_may_have_any_letters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "Zellen für µ"
+    folder.mkdir()
+    shutil.copy(resources.folder("templates") / "morphologies" / "mouse_v1_l4_nr5a1.swc", folder / "zoé.swc")
+    assert main(["morphology", "info", str(folder / "zoé.swc")]) == 0
+    assert "0.730" in capsys.readouterr().out
 
 
 def test_morphology_info_with_an_unknown_key(capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,6 +96,15 @@ def test_default_learning_rates_make_up_for_the_slope_of_nmda_plateaus(unit):
         (["rule.plateau=nmda", "rule.plateau_gain=2"], ["rule.plateau_gain=2", "nmda", "set 1"]),
         (["cable.reduced=true", "placement.feedback.region=tuft"], ["cable.reduced", "tuft", "tips or nexus"]),
         (["cable.reduced=true", "placement.feedforward.region=apical"], ["cable.reduced", "apical", "basal"]),
+        (["cable.d_lambda=1e-7"], ["cable.d_lambda", "1e-7", "0.001"]),
+        (["cable.apical_length=0.001"], ["cable.apical_length", "0.001", "0.01"]),
+        (["rule.plateau=local", "cell=three_compartment"], ["rule.plateau=local", "three-compartment", "average"]),
+        (["rule.plateau=calcium"], ["rule.plateau=calcium", "passive", "cable.membrane=active"]),
+        (["rule.psp_memory=10"], ["rule.psp_memory=10", "reconstructed", "set it to 0"]),
+        (
+            ["layers.hidden=[]", "inhibition=[{name: sst, size: 3}]"],
+            ["inhibition.0.layer=1", "0 hidden layers", "inhibition=[]"],
+        ),
     ],
 )
 def test_mistakes_are_one_sentence_with_field_value_and_remedy(settings, words):
