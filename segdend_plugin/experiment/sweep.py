@@ -34,11 +34,15 @@ HIDDEN_ONLY = (
     "lumped.g_apical",
     "cable",
     "placement",
+    "synapse",
+    "inhibition",
     "feedback",
     "rule.plateau",
+    "rule.plateau_gain",
     "rule.plateau_jitter",
     "rule.train_hidden",
     "rule.hidden_error",
+    "rule.location",
 )
 """Keys, and groups of keys, that say nothing about a network without hidden layers."""
 LONGEST = 100

@@ -149,6 +149,21 @@ def test_no_hidden_is_trained_once_for_what_it_does_not_see(tmp_path: Path) -> N
     assert all(e.cable.unit == 2 for e in controls.values()), "output cells have it too"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "base: {inhibition: [{name: sst, size: 5}]}\nvary: {rule.plateau_gain: [1, 2]}",
+        "vary: {inhibition: [[], [{name: sst, size: 5}]], rule.location: [blind, gain]}",
+        "vary: {synapse.model: [current, conductance]}\nbase: {synapse.e_inhibitory: -75}",
+    ],
+)
+def test_no_hidden_has_neither_interneurons_nor_tufts(text: str, tmp_path: Path) -> None:
+    it = load(tmp_path, f"{text}\ncontrols: [frozen_hidden, no_hidden]")
+    runs = by_name(sweep.plan(it, tmp_path / "out"))
+    (control,) = (e for name, e in runs.items() if "no_hidden" in name)
+    assert control == Experiment(layers={"hidden": []})
+
+
 def test_a_run_may_be_the_base(tmp_path: Path) -> None:
     there = config.load(settings=["layers.hidden=[7]", "phases.test=60", "seed=5", "data.path=x.npz"])
     (tmp_path / "config.yaml").write_text(there.to_yaml())
