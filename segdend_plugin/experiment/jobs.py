@@ -21,6 +21,9 @@ from segdend_plugin.errors import ConfigError, ParallelError, SegDendError
 from segdend_plugin.experiment import config
 from segdend_plugin.experiment.folder import is_finished
 
+INTERRUPTED = (130, -signal.SIGINT, -signal.SIGTERM)
+"""Exit statuses of a run that was asked to end, and can be resumed."""
+
 C = TypeVar("C")
 """What the runs of a comparison differ in, apart from the seed."""
 
@@ -67,13 +70,18 @@ class Row(Generic[C]):
     def numbers(self) -> dict[str, Any]:
         """Return what was measured as plain data."""
         return {
-            "mean": None if np.isnan(self.mean) else self.mean,
-            "sd": None if np.isnan(self.sd) else self.sd,
-            "values": list(self.values),
+            "mean": or_null(self.mean),
+            "sd": or_null(self.sd),
+            "values": [or_null(value) for value in self.values],
             "seeds": len(self.values),
             "train_examples": self.examples,
             "test_images": self.images,
         }
+
+
+def or_null(value: float) -> float | None:
+    """Return a number as JSON has it: None for NaN."""
+    return None if np.isnan(value) else value
 
 
 def check(job: Job[Any]) -> None:
@@ -112,14 +120,18 @@ def arguments(job: Job[Any]) -> list[str]:
 
 def launcher(ranks: int) -> list[str]:
     """Return what starts a command on so many MPI ranks; the mpiexec beside this Python comes before others."""
-    if ranks < 1:
-        raise ConfigError(f"--ranks {ranks}: give 1 or more.")
+    _check_count("--ranks", ranks)
     if ranks == 1:
         return []
     found = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
     if found is None:
         raise ParallelError(f"--ranks {ranks} needs mpiexec: install segdend_plugin[mpi] or load your MPI.")
     return [found, "-n", str(ranks)]
+
+
+def _check_count(option: str, count: int) -> None:
+    if count < 1:
+        raise ConfigError(f"{option} {count}: give 1 or more.")
 
 
 def command(job: Job[Any], ranks: int = 1) -> list[str]:
@@ -129,6 +141,7 @@ def command(job: Job[Any], ranks: int = 1) -> list[str]:
 
 def shown(job: Job[Any], ranks: int = 1) -> str:
     """Return the command line of a run as a user types it."""
+    _check_count("--ranks", ranks)
     return shlex.join([*(["mpiexec", "-n", str(ranks)] if ranks > 1 else []), "segdend", *arguments(job)])
 
 
@@ -160,8 +173,7 @@ def run(
     SegDendError
         With the message of the first run that fails; the others are ended, or trained before.
     """
-    if workers < 1:
-        raise ConfigError(f"--jobs {workers}: give 1 or more.")
+    _check_count("--jobs", workers)
     commands = {job.folder: command(job, ranks) for job in todo if not is_finished(job.folder)}
     processes = _Processes()
     failures: list[str] = []
@@ -173,7 +185,7 @@ def run(
             if not keep_going:
                 raise SegDendError(failure)
             failures.append(failure)
-            report(f"{folder.name}: failed")
+            report(f"{folder.name}: {'interrupted' if status in INTERRUPTED or processes.ended else 'failed'}")
             return
         result = next((line for line in said if "; results in " in line), said[-1])
         report(f"{folder.name}: {result.split('; results in ')[0]}")
@@ -197,12 +209,12 @@ class _Processes:
     def __init__(self) -> None:
         self._all: list[subprocess.Popen[str]] = []
         self._lock = threading.Lock()
-        self._ended = False
+        self.ended = False
 
     def run(self, command: Sequence[str]) -> tuple[int, list[str]]:
         """Return the exit status of a command and the lines that it wrote."""
         with self._lock:
-            if self._ended:
+            if self.ended:
                 return 1, ["it was not begun"]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             self._all.append(process)
@@ -212,7 +224,7 @@ class _Processes:
     def end(self) -> None:
         """End them, and begin no more."""
         with self._lock:
-            self._ended = True
+            self.ended = True
             for process in self._all:
                 process.terminate()
 

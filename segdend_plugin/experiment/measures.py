@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
+from math import nan
 from pathlib import Path
 from typing import Any
 
-from segdend_plugin.errors import DataError
+from segdend_plugin.cells.electrotonics import Segregation
 from segdend_plugin.experiment.config import Experiment
+from segdend_plugin.experiment.folder import Summary
 
 INDEX = "segregation_index"
+NUMBERS = (
+    INDEX,
+    *(field.name for field in fields(Summary) if field.type in ("int", "float")),
+    *(f"segregation.{field.name}" for field in fields(Segregation)),
+)
+"""What can be measured."""
 LABELS = {
     "test_error": "test error (%)",
     INDEX: "segregation index (0: one place, 1: apart)",
@@ -25,31 +34,22 @@ def measure(name: str, summary: Mapping[str, Any], experiment: Experiment) -> fl
     Parameters
     ----------
     name
-        ``test_error`` (in percent), ``segregation_index``, or the path of a number in `summary.json`. What
-        `segregation` holds per kind of cell is averaged over the hidden cells: ``segregation.tuft_to_soma``.
+        One of `NUMBERS`. The test error is in percent; what `segregation` holds per kind of cell is averaged over the
+        hidden cells.
     summary, experiment
         Result and description of the run.
 
     Returns
     -------
     float
-        NaN for the segregation of a network without hidden cells.
-
-    Raises
-    ------
-    DataError
-        If the run has no such number.
+        NaN where the run has no such number, as for the segregation of a network without hidden cells.
     """
     if name == INDEX:
         name = "segregation.index"
     if name.startswith("segregation."):
         return _over_hidden_cells(name.split(".")[-1], summary, experiment)
-    value: Any = summary
-    for step in name.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DataError(f"summary.json has no number {name!r}: name one that it has.")
-    return 100.0 * value if name == "test_error" else float(value)
+    value = _number(summary.get(name))
+    return 100.0 * value if name == "test_error" else value
 
 
 def _over_hidden_cells(name: str, summary: Mapping[str, Any], experiment: Experiment) -> float:
@@ -58,13 +58,14 @@ def _over_hidden_cells(name: str, summary: Mapping[str, Any], experiment: Experi
         for cell, fraction in experiment.mixture(depth).items():
             total += layer.size * fraction * _of_cell(name, cell, summary)
             cells += layer.size * fraction
-    return total / cells if cells else float("nan")
+    return total / cells if cells else nan
 
 
 def _of_cell(name: str, cell: str, summary: Mapping[str, Any]) -> float:
     entries = summary["segregation"]
     found = entries.get(cell) or entries.get(Path(cell).stem) or {}
-    value = found.get(name)
-    if value is None:
-        raise DataError(f"A run has no segregation.{name} of {cell!r}: name one of {', '.join(found) or 'none'}.")
-    return float(value)
+    return _number(found.get(name))
+
+
+def _number(value: float | None) -> float:
+    return nan if value is None else float(value)

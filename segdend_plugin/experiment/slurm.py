@@ -21,6 +21,10 @@ SCRIPT = """\
 #SBATCH --output={log}
 #SBATCH --open-mode=append
 task=${{SLURM_ARRAY_TASK_ID:?}}
+if ((task < 1 || task > {count})); then
+    echo "SLURM_ARRAY_TASK_ID=$task: there are {count} tasks: submit with --array=1-{count}." >&2
+    exit 2
+fi
 cd {here} || exit
 eval "set -- $(sed -n "${{task}}p" {tasks})"
 folder=$1
@@ -51,13 +55,11 @@ def write(todo: Sequence[Job[Any]], name: str, out: Path, ranks: int = 1) -> Pat
     """
     out = out.absolute()
     logs = out / "slurm"
-    logs.mkdir(parents=True, exist_ok=True)  # Slurm makes no folders
     tasks, script = out / "tasks.txt", out / "array.sh"
     lines = [
         shlex.join([str(job.folder.absolute()), *(word for setting in job.settings for word in ("--set", setting))])
         for job in todo
     ]
-    tasks.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     text = SCRIPT.format(
         tasks=shlex.quote(str(tasks)),
         script=shlex.quote(str(script)),
@@ -68,5 +70,7 @@ def write(todo: Sequence[Job[Any]], name: str, out: Path, ranks: int = 1) -> Pat
         here=shlex.quote(str(Path.cwd())),
         command=shlex.join([*launcher(ranks), sys.executable, "-m", "segdend_plugin"]),
     )
+    logs.mkdir(parents=True, exist_ok=True)  # Slurm makes no folders
+    tasks.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     script.write_text(text, encoding="utf-8")
     return script

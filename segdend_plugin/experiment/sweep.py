@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,14 +19,12 @@ from segdend_plugin.cells import source
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.experiment import config, datasets, jobs, keys
 from segdend_plugin.experiment.config import LUMPED, Experiment
-from segdend_plugin.experiment.folder import Summary, is_finished, read_summary
-from segdend_plugin.experiment.measures import INDEX, measure
+from segdend_plugin.experiment.folder import is_finished, read_summary
+from segdend_plugin.experiment.measures import NUMBERS, measure
 from segdend_plugin.resources import folder
 
 Control = Literal["frozen_hidden", "no_hidden"]
 CONDITION = "condition"
-NUMBERS = (INDEX, *(field.name for field in fields(Summary)))
-"""What an axis of the figure can show besides the condition and varied keys."""
 HIDDEN_ONLY = (
     "cell",
     "cells",
@@ -50,7 +48,14 @@ LONGEST = 100
 
 
 def _seeds(value: Any) -> Any:
-    return tuple(range(value)) if type(value) is int else value
+    if type(value) is int and value > 0:
+        return tuple(range(value))
+    if value and isinstance(value, list):
+        return value
+    raise ValueError(f"{value!r} says no seeds: give how many, 1 or more, or a list of them")
+
+
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_seeds)]
 
 
 def _base(value: Any) -> Any:
@@ -94,12 +99,10 @@ class Sweep(_Part):
     conditions: Annotated[dict[str, dict[str, Any]], BeforeValidator(_settings)] = Field(
         {}, description="keys of named conditions"
     )
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_seeds)] = Field(
-        (0,), min_length=1, description="a list, or how many"
-    )
+    seeds: Seeds = Field((0,), description="a list, or how many")
     controls: tuple[Control, ...] = Field((), description="frozen_hidden, no_hidden")
-    control_seeds: Annotated[tuple[int, ...] | None, BeforeValidator(_seeds)] = Field(
-        None, min_length=1, description="seeds of the controls, where they are not those of the other runs"
+    control_seeds: Seeds | None = Field(
+        None, description="seeds of the controls, where they are not those of the other runs"
     )
     figure: Axes = Axes()
 
@@ -211,8 +214,9 @@ def load(path: Path) -> Sweep:
         ("x", sweep.x(), (CONDITION, *sweep.vary, *NUMBERS)),
         ("y", sweep.figure.y, NUMBERS),
     ):
-        if name not in known and name.split(".")[0] not in NUMBERS:
+        if name not in known:
             raise ConfigError(f"{path}: figure.{axis}={name!r} is unknown: give one of {', '.join(known)}.")
+    _check_log(path, sweep)
     _check_keys([("base", sweep.base)])
     _check_keys([("vary", sweep.vary), *((f"conditions.{name}", keys) for name, keys in sweep.conditions.items())])
     return sweep
@@ -293,8 +297,9 @@ def plan(sweep: Sweep, out: Path, data: Path | None = None, changes: Sequence[st
     ]
 
 
-def check(todo: Iterable[Job]) -> None:
+def check(todo: Sequence[Job]) -> None:
     """Look for what would let runs fail before any is begun: folders of others, missing images and cells."""
+    _check_table(todo)
     experiments = []
     for job in todo:
         if (job.folder / "config.yaml").is_file():
@@ -315,8 +320,9 @@ def collect(sweep: Sweep, todo: Sequence[Job]) -> list[Row]:
     Raises
     ------
     DataError
-        If none is, or `figure.x` or `figure.y` is no number of a run.
+        If none is.
     """
+    _check_table(todo)
     rows = []
     for condition in {job.condition.name: job.condition for job in todo}.values():
         mine = [job for job in todo if job.condition == condition]
@@ -354,7 +360,7 @@ def write(sweep: Sweep, rows: Sequence[Row], out: Path) -> None:
                 "settings": {key: value for part in row.condition.parts for key, value in part.settings.items()},
                 **row.numbers(),
                 "planned_seeds": row.planned,
-                **({"x": list(row.at)} if row.at else {}),
+                **({"x": [jobs.or_null(place) for place in row.at]} if row.at else {}),
             }
             for row in rows
         ],
@@ -382,19 +388,42 @@ def _as_settings(keys: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _check_keys(places: Sequence[tuple[str, Iterable[str]]]) -> None:
-    """Refuse a key in two places at once, and seeds in any."""
-    flat = [(place, key) for place, keys in places for key in keys]
+    """Refuse an unknown key, a key in two places at once, and seeds in any."""
+    flat = [(place, key) for place, given in places for key in given]
     for place, key in flat:
         if key == "seed":
             raise ConfigError(f"{place}: seed cannot be set: list the seeds under 'seeds'.")
+        if problem := keys.unknown(key, Experiment):
+            raise ConfigError(f"{place}: {problem}.")
     for (place, key), (other, same) in itertools.combinations(flat, 2):
         both_named = place.startswith("conditions.") and other.startswith("conditions.")
-        if place != other and not both_named and _covers(key, same):
+        if place != other and not both_named and keys.covers(key, same):
             raise ConfigError(f"{place}: {key} is also set by {other} ({same}): leave one of them out.")
 
 
-def _covers(key: str, other: str) -> bool:
-    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
+def _check_log(path: Path, sweep: Sweep) -> None:
+    """Refuse a logarithmic axis for what has no place on it."""
+    if not sweep.figure.log_x or sweep.is_measured():
+        return
+    for value in sweep.vary.get(sweep.x(), [condition.name for condition in conditions(sweep)]):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise ConfigError(
+                f"{path}: figure.log_x=true, but {sweep.x()} has {value!r}, which is not above 0: leave log_x out."
+            )
+
+
+def _check_table(todo: Sequence[Job]) -> None:
+    """Refuse a folder with the table of another sweep, which has none of these conditions."""
+    path = todo[0].folder.parent / "table.json"
+    if not path.is_file():
+        return
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        there = {row["condition"] for row in rows if row["control"] is None}
+    except (ValueError, LookupError, TypeError):
+        there = set()
+    if there.isdisjoint(job.condition.name for job in todo):
+        raise ConfigError(f"{str(path)!r} is the table of other runs: choose another --out, or remove it.")
 
 
 def _field(path: str) -> FieldInfo | None:
@@ -402,18 +431,14 @@ def _field(path: str) -> FieldInfo | None:
     part: Any = Experiment
     found = None
     for step in path.split("."):
-        found = part.model_fields.get(step) if _is_model(part) else None
+        found = part.model_fields.get(step) if keys.is_model(part) else None
         part = found.annotation if found is not None else None
     return found
 
 
 def _is_group(path: str) -> bool:
     field = _field(path)
-    return field is not None and _is_model(field.annotation)
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+    return field is not None and keys.is_model(field.annotation)
 
 
 def _of_output(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def plot(sweep: Sweep, rows: Sequence[Row], path: Path) -> None:
         axes.set_xscale("log")
     if sweep.figure.log_y:
         axes.set_yscale("log")
-    there = [row for row in rows if row.values]
+    there = [row for row in rows if not np.isnan(row.mean)]
     if sweep.figure.y == "test_error" and not sweep.figure.log_y:
         axes.set_ylim(0, 1.08 * max(max(row.values) for row in there))
     canvas.suptitle("\n".join(filter(None, [sweep.title, _note(rows)])), fontsize=10)

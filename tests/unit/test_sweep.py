@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+from math import isnan
 from pathlib import Path
 
 import pytest
 import yaml
 
 from segdend_plugin import cli, resources
-from segdend_plugin.errors import ConfigError, DataError, SegDendError
+from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.experiment import config, jobs, keys, measures, slurm, sweep
 from segdend_plugin.experiment.config import Experiment
 
@@ -18,6 +20,9 @@ SHIPPED = {path.stem: path for path in (resources.folder("examples") / "sweeps")
 NOT_YET: set[str] = set()
 """Shipped sweeps with keys or values that the configuration does not know yet."""
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+RUN = jobs._Processes.run
 
 
 @pytest.fixture(autouse=True)
@@ -196,9 +201,21 @@ def test_changes_and_images_of_all_runs(tmp_path: Path) -> None:
         pytest.param("figure: {z: 1}", ("figure.z: unknown key", "x, y, log_x, log_y"), id="unknown key inside"),
         pytest.param("vary: {cell: x}", ("vary.cell='x'", "list"), id="no list"),
         pytest.param("vary: {cell: []}", ("vary.cell=[]", "at least 1"), id="an empty axis"),
-        pytest.param("seeds: 0", ("seeds=", "at least 1"), id="no seeds"),
+        pytest.param("seeds: 0", ("seeds: 0 says no seeds: give how many, 1 or more",), id="no seeds"),
+        pytest.param("seeds: -3", ("seeds: -3 says no seeds",), id="fewer than no seeds"),
+        pytest.param("seeds: []", ("seeds: [] says no seeds",), id="an empty list of seeds"),
+        pytest.param("seeds: three", ("seeds: 'three' says no seeds", "or a list of them"), id="no number of seeds"),
+        pytest.param("controls: frozen_hidden", ("controls='frozen_hidden': give a list",), id="no list of controls"),
+        pytest.param("conditions: {1: {}}", ("conditions.1: the name 1 is no text: put it in quotes",), id="a number"),
+        pytest.param(
+            "base:\n  cell: a\nconditions:\n  a: {}\n  b: {}\n  a: {cell: b}",
+            ("s.yaml' is not valid YAML (line 6: 'a' occurs twice): mend it",),
+            id="a condition twice",
+        ),
+        pytest.param("base: {foo.bar: 1}", ("base: foo.bar: unknown key; the keys here are seed",), id="unknown group"),
+        pytest.param("vary: {rule.plato: [1]}", ("vary: rule.plato: unknown key", "plateau"), id="unknown axis"),
         pytest.param("controls: [frozen]", ("controls.0='frozen'", "frozen_hidden"), id="unknown control"),
-        pytest.param("base: {rule.plato: 1}", ("all: rule.plato: unknown key", "plateau"), id="unknown setting"),
+        pytest.param("base: {rule.plato: 1}", ("base: rule.plato: unknown key", "plateau"), id="unknown setting"),
         pytest.param("vary: {lumped.g_leak: [0.1, -1]}", ("g_leak=-1: lumped.g_leak=-1",), id="bad value"),
         pytest.param("base: {seed: 3}", ("base: seed", "'seeds'"), id="seed in the base"),
         pytest.param("vary: {seed: [3, 4]}", ("vary: seed", "'seeds'"), id="seeds in the wrong place"),
@@ -215,6 +232,23 @@ def test_changes_and_images_of_all_runs(tmp_path: Path) -> None:
         ),
         pytest.param("vary: {cell: [a, b]}\nfigure: {x: cable.unit}", ("figure.x='cable.unit'", "cell"), id="x"),
         pytest.param("figure: {y: error}", ("figure.y='error'", "test_error"), id="y"),
+        pytest.param("figure: {y: layers}", ("figure.y='layers'", "compartments"), id="y is a list"),
+        pytest.param(
+            "figure: {x: segregation.foo}", ("figure.x='segregation.foo'", "segregation.index"), id="foo"
+        ),
+        pytest.param(
+            "vary: {rule.plateau: [average, bursts]}\nfigure: {log_x: true}",
+            ("figure.log_x=true", "rule.plateau has 'average'", "leave log_x out"),
+            id="logarithm of a name",
+        ),
+        pytest.param(
+            "vary: {feedback.noise: [1, 0]}\nfigure: {log_x: true}", ("feedback.noise has 0",), id="logarithm of 0"
+        ),
+        pytest.param(
+            "conditions: {a: {}, b: {cell: c}}\nfigure: {log_x: true}",
+            ("condition has 'a'",),
+            id="logarithm of conditions",
+        ),
         pytest.param("base: none.yaml", ("'none.yaml' cannot be read",), id="no base"),
     ],
 )
@@ -237,9 +271,12 @@ def test_mistakes_in_the_file(
         (["--set", "feedback.scale=2"], ("--set: feedback.scale is also set by the sweep",)),
         (["--set", "seed=2"], ("--set: seed",)),
         (["--set", "cell=mouse_v1_l5"], ("cell 'mouse_v1_l5' is not known",)),
+        (["--set", "cells={a: 0.5, a: 0.5}"], ("line 1: 'a' occurs twice",)),
         (["--data", "none.npz"], ("none.npz' cannot be read",)),
         (["--jobs", "0"], ("--jobs 0: give 1 or more",)),
         (["--ranks", "0"], ("--ranks 0: give 1 or more",)),
+        (["--ranks", "0", "--list"], ("--ranks 0: give 1 or more",)),
+        (["--ranks", "0", "--slurm"], ("--ranks 0: give 1 or more",)),
         (["--collect"], ("No run of the sweep is finished",)),
     ],
 )
@@ -252,7 +289,7 @@ def test_mistakes_on_the_command_line(
     assert error.count("\n") == 1
     for word in words:
         assert word in error
-    assert not list((tmp_path / "out").glob("*-0"))
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_an_unknown_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -362,22 +399,15 @@ def test_numbers_of_a_mixture_are_averaged_over_its_cells() -> None:
         "a": {"tuft_to_soma": 0.4, "soma_to_tuft": 0.3, "index": 0.6},
         "b": {"tuft_to_soma": 0.8, "soma_to_tuft": 0.5, "index": None},
     }
-    summary = {
-        "segregation": entries,
-        "test_error": 0.25,
-        "reduction": {"a": {"compartments": 9}},
-        "train_hidden": True,
-    }
+    summary = {"segregation": entries, "test_error": 0.25}
     assert measures.measure("segregation.tuft_to_soma", summary, experiment) == pytest.approx(
         (15 * 0.2 + 15 * 0.4 + 10 * 0.8) / 40
     )
     assert measures.measure("test_error", summary, experiment) == 25.0
-    assert measures.measure("reduction.a.compartments", summary, experiment) == 9.0
-    for name in ("train_hidden", "reduction.a", "reduction.b.compartments", "segregation.colour"):
-        with pytest.raises(DataError, match="name one"):
-            measures.measure(name, summary, experiment)
     nothing = config.load(settings=["layers.hidden=[]"])
-    assert measures.measure("segregation_index", summary, nothing) != measures.measure("test_error", summary, nothing)
+    assert isnan(measures.measure("segregation_index", summary, nothing))
+    for name in ("segregation_index", "segregation.tuft_sites", "compartments"):
+        assert isnan(measures.measure(name, summary, experiment)), "of a cell, or of the run"
 
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
@@ -388,6 +418,52 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
         sweep.check(other)
     with pytest.raises(ConfigError, match="other settings: choose another --out"):
         sweep.collect(it, other)
+
+
+@pytest.mark.parametrize("table", ["the other sweep's", '{"rows": [{"condition": "dense"}]}', "[]", ""])
+def test_a_folder_with_the_table_of_another_sweep_is_refused(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made_up(tmp_path)
+    arguments = ["sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")]
+    assert cli.main([*arguments, "--collect"]) == 0
+    path = tmp_path / "out" / "table.json"
+    if table == "the other sweep's":
+        load(tmp_path, "base: {cell: three_compartment}\nvary: {feedback.scale: [1, 3]}\ncontrols: [no_hidden]")
+    else:
+        path.write_text(table)
+    before = path.read_text()
+    for option in ("--collect", "--slurm", "--jobs=1"):
+        assert cli.main([*arguments, option]) == 2
+        assert "table.json' is the table of other runs: choose another --out" in capsys.readouterr().err
+    assert path.read_text() == before
+
+
+def test_a_sweep_that_was_edited_goes_on(tmp_path: Path) -> None:
+    _, todo = made_up(tmp_path)
+    arguments = ["sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--collect"]
+    assert cli.main(arguments) == 0
+    edited = load(
+        tmp_path,
+        "base: {cell: three_compartment}\nvary: {lumped.g_apical: [0, 0.1]}\nseeds: 3\ntitle: Other\n"
+        "figure: {y: compartments}",
+    )
+    sweep.check(sweep.plan(edited, todo[0].folder.parent))
+    assert cli.main(arguments) == 0
+    assert json.loads((tmp_path / "out" / "table.json").read_text())["title"] == "Other"
+
+
+@pytest.mark.parametrize("figure", ["{y: compartments}", "{x: compartments}", "{y: segregation.index, log_y: true}"])
+def test_a_number_that_runs_lack_is_a_dash(figure: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    it = load(
+        tmp_path, f"base: {{cell: three_compartment}}\nvary: {{feedback.scale: [1, 3]}}\nfigure: {figure}\nseeds: 2"
+    )
+    for job in sweep.plan(it, tmp_path / "out"):
+        finish(job, 0.1, compartments=None)
+    assert cli.main(["sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--collect"]) == 0
+    assert "| - |" in capsys.readouterr().out
+    assert "NaN" not in (tmp_path / "out" / "table.json").read_text()
+    assert (tmp_path / "out" / "figure.png").read_bytes().startswith(PNG)
 
 
 def test_finished_runs_may_be_collected_where_their_images_are_not(tmp_path: Path) -> None:
@@ -454,6 +530,15 @@ def test_the_script_of_an_array_job(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         )  # fmt: skip
         return done.stdout.split("|")[:-1]
 
+    for number in (0, 4):
+        beyond = subprocess.run(
+            ["bash", script], env={"SLURM_ARRAY_TASK_ID": str(number), "PATH": "/usr/bin:/bin"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert beyond.returncode == 2
+        assert beyond.stdout == ""
+        assert beyond.stderr == f"SLURM_ARRAY_TASK_ID={number}: there are 3 tasks: submit with --array=1-3.\n"
+
     start = [str(tmp_path), "-m", "segdend_plugin", "train", "--quiet"]
     for k, job in enumerate(todo):
         settings = [word for setting in job.settings for word in ("--set", setting)]
@@ -477,3 +562,18 @@ def test_ranks_are_started_by_the_mpiexec_of_this_python(monkeypatch: pytest.Mon
     with pytest.raises(SegDendError, match="needs mpiexec"):
         jobs.launcher(2)
     assert jobs.launcher(1) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "word"),
+    [("sys.exit(130)", "interrupted"), ("os.kill(os.getpid(), 15)", "interrupted"), ("sys.exit(1)", "failed")],
+)
+def test_an_interrupted_run_has_not_failed(
+    end: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs._Processes, "run", RUN)
+    monkeypatch.setattr(jobs, "command", lambda *_: [sys.executable, "-c", f"import os, sys; {end}"])
+    said: list[str] = []
+    with pytest.raises(SegDendError, match="failed"):
+        jobs.run([jobs.Job(None, 0, tmp_path / "run", ())], 1, said.append, keep_going=True)
+    assert said == [f"run: {word}"]
