@@ -77,6 +77,11 @@ class Figure:
     published_epochs: int = 60
     settings: tuple[str, ...] = field(default=())
 
+    def compared(self) -> set[str]:
+        """Return the keys in which the curves differ."""
+        curves = [dict(setting.split("=", 1) for setting in condition.settings) for condition in self.conditions]
+        return {key for curve in curves for key in curve if any(other.get(key) != curve[key] for other in curves)}
+
     def plan(self, scale: Scale) -> Plan:
         """Return how much to train."""
         if scale == "hour":

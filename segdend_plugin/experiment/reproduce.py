@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.experiment import checkpoint, diagnostics, jobs
+from segdend_plugin.experiment import checkpoint, diagnostics, jobs, keys
 from segdend_plugin.experiment.figures import FIGURES, Condition, Figure, Scale
 from segdend_plugin.experiment.folder import read_summary
 from segdend_plugin.rule.diagnostics import best_matches, loss_correlations
@@ -47,8 +47,14 @@ def plan(figure: Figure, scale: Scale, out: Path, data: Path | None, changes: Se
     data
         MNIST; the embedded digits, with smaller layers, without.
     changes
-        Further settings for all runs, which win.
+        Further settings for all runs, which win; none of what is compared.
+
+    Raises
+    ------
+    ConfigError
+        If a change is of the seed, or of what is compared.
     """
+    _check_changes(figure, changes)
     plan = figure.plan(scale)
     common = ["cell=three_compartment", *figure.settings]
     if data is None:
@@ -135,6 +141,16 @@ def write(figure: Figure, scale: Scale, rows: Sequence[Row], out: Path) -> None:
         ],
     }
     (out / "table.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+
+
+def _check_changes(figure: Figure, changes: Sequence[str]) -> None:
+    for change in changes:
+        key, _ = keys.parse_setting(change)
+        if key == "seed":
+            raise ConfigError(f"--set {change}: a figure has the seeds of its --scale: leave it out.")
+        for compared in sorted(figure.compared()):
+            if keys.covers(key, compared):
+                raise ConfigError(f"--set {change}: {figure.name} compares {compared}: leave it out.")
 
 
 def _measure(figure: Figure, job: Job, summary: dict[str, Any], done: Sequence[Job]) -> float:

@@ -1,5 +1,6 @@
 """The figures of the paper as sets of runs: every run is a valid description, and a folder is never mixed up."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,26 @@ def test_a_folder_with_other_settings_is_not_continued(tmp_path):
     other = reproduce.plan(figure, "quick", tmp_path, None, ["rule.final_rate=1"])[0]
     with pytest.raises(ConfigError, match="other settings"):
         jobs.arguments(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("sparse", "seed=3", "--set seed=3: a figure has the seeds of its --scale"),
+        ("sparse", "feedback.fraction=0.3", "--set feedback.fraction=0.3: sparse compares feedback.fraction"),
+        ("sparse", "feedback={scale: 2}", "sparse compares feedback.fraction"),
+        ("layers", "layers.hidden=[5]", "layers compares layers.hidden"),
+        ("fields", "rule.learning_rates=[1,1]", "fields compares rule.learning_rates"),
+    ],
+)
+def test_what_a_figure_compares_cannot_be_set(name, change, words, tmp_path):
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        reproduce.plan(FIGURES[name], "quick", tmp_path, None, [change])
+
+
+def test_what_all_curves_share_can_be_set(tmp_path):
+    runs = reproduce.plan(FIGURES["sparse"], "quick", tmp_path, None, ["layers.hidden=[5]", "rule.final_rate=1"])
+    assert {config.load(settings=job.settings).layers.hidden[0].size for job in runs} == {5}
 
 
 def test_the_table_has_published_value_seeds_and_spread():
