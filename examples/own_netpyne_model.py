@@ -83,12 +83,11 @@ config.hParams = {"v_init": -70.0}
 
 network = segdend_plugin.create_netpyne(net, config, seed=0)
 digits = load_digits()
-wrong = 0
 for example in range(20):
     schedule = phases.training_schedule(0, example, dt=0.25, forward=50, target=50, settle=30, jitter=True)
     image, label = digits.data[example] / 16, int(digits.target[example])
     network.show(image, schedule, Purpose.TRAINING_SPIKES, example, label)
-    network.learn(schedule, (1.0, 0.3), train_hidden=True)
+    network.learn(schedule, (1.0, 0.3), example, train_hidden=True)
 weights = network.gather_weights()
 if ranks.is_root:
     from netpyne import sim
