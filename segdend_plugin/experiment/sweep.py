@@ -50,7 +50,7 @@ LONGEST = 100
 def _seeds(value: Any) -> Any:
     if type(value) is int and value > 0:
         return tuple(range(value))
-    if value and isinstance(value, list):
+    if value and isinstance(value, list | tuple):
         return value
     raise ValueError(f"{value!r} says no seeds: give how many, 1 or more, or a list of them")
 

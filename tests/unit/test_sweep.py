@@ -233,9 +233,7 @@ def test_changes_and_images_of_all_runs(tmp_path: Path) -> None:
         pytest.param("vary: {cell: [a, b]}\nfigure: {x: cable.unit}", ("figure.x='cable.unit'", "cell"), id="x"),
         pytest.param("figure: {y: error}", ("figure.y='error'", "test_error"), id="y"),
         pytest.param("figure: {y: layers}", ("figure.y='layers'", "compartments"), id="y is a list"),
-        pytest.param(
-            "figure: {x: segregation.foo}", ("figure.x='segregation.foo'", "segregation.index"), id="foo"
-        ),
+        pytest.param("figure: {x: segregation.foo}", ("figure.x='segregation.foo'", "segregation.index"), id="foo"),
         pytest.param(
             "vary: {rule.plateau: [average, bursts]}\nfigure: {log_x: true}",
             ("figure.log_x=true", "rule.plateau has 'average'", "leave log_x out"),
