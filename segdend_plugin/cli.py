@@ -280,7 +280,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     again.add_argument("--data", type=Path, metavar="MNIST.npz", help="without it, the embedded 8x8 digits")
     again.add_argument(
-        "--set", action="append", default=[], metavar="key.path=value", help="change one key of all runs"
+        "--set",
+        action="append",
+        default=[],
+        metavar="key.path=value",
+        help="change one key of all runs that the figure does not compare",
     )
     again.add_argument("--out", type=Path, metavar="DIR", help="default: runs/FIGURE-SCALE; what is there is continued")
     again.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, a process each")
