@@ -8,13 +8,16 @@ A connection rule from a population of lumped cells to the populations of a hidd
         'plast': {'mech': 'SegDendProjection', 'params': {
             'role': 'inhibition', 'onto': 'tuft', 'driven_by': 'hidden', 'strength': 1.0}}}
 
-Other parameters are the fields of `segdend_plugin.rule.inhibition.Inhibition`; `layer` is that of the postConds.
+Other parameters are the fields of `segdend_plugin.rule.inhibition.Inhibition`; `layer` is that of the postConds. `sec`
+is left out, or the same as `onto`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any, get_args
 
 from segdend_plugin.errors import ConfigError
@@ -22,6 +25,14 @@ from segdend_plugin.rule.inhibition import Inhibition, Onto, Silence, Source
 
 ROLE = "inhibition"
 _CHOICES = {"onto": get_args(Onto), "driven_by": get_args(Source), "silent_in": get_args(Silence)}
+_NUMBERS: dict[str, tuple[Callable[[float], bool], str]] = {
+    "excitation": (lambda value: value >= 0, "0 or more"),
+    "bias": (lambda value: True, "a number"),
+    "strength": (lambda value: value >= 0, "0 or more"),
+    "fraction": (lambda value: 0 < value <= 1, "more than 0 and at most 1"),
+    "silent_lead": (lambda value: value >= 0, "0 ms or more"),
+}
+"""What is allowed, as in the description of an experiment."""
 
 
 @dataclass(frozen=True)
@@ -44,28 +55,50 @@ class InhibitionRule:
         return Inhibition(layer=hidden.index(self.post), **self.params)
 
 
-def take_rules(conn_params: Any, mechanism: str) -> list[InhibitionRule]:
-    """Remove the rules of interneurons from NetPyNE's and return them."""
-    taken = []
-    for label in list(conn_params):
-        plast = conn_params[label].get("plast") or {}
-        params = dict(plast.get("params") or {})
-        if plast.get("mech") != mechanism or params.pop("role", None) != ROLE:
-            continue
-        rule = conn_params[label]
-        del conn_params[label]
-        known = [field.name for field in fields(Inhibition) if field.name != "layer"]
-        for key, value in params.items():
-            if key not in known:
-                raise ConfigError(f"connParams[{label!r}]: unknown key {key!r} in plast.params: remove it.")
-            if key in _CHOICES and value not in _CHOICES[key]:
-                raise ConfigError(f"connParams[{label!r}]: {key}={value!r}: give one of {', '.join(_CHOICES[key])}.")
-        pre, post = ((rule.get(conditions) or {}).get("pop", ()) for conditions in ("preConds", "postConds"))
-        pre, post = ((pops,) if isinstance(pops, str) else tuple(pops) for pops in (pre, post))
-        if len(pre) != 1 or not post:
-            raise ConfigError(
-                f"connParams[{label!r}]: preConds={pre}, postConds={post}: name one population of interneurons and "
-                "those of a hidden layer, {'pop': ...}."
-            )
-        taken.append(InhibitionRule(label, pre[0], post, params, float(rule.get("delay", 1.0))))
-    return taken
+def read_inhibition(
+    label: str, pre: tuple[str, ...], post: tuple[str, ...], sec: str | None, params: Mapping[str, Any], delay: float
+) -> InhibitionRule:
+    """Return the rule of one population of interneurons.
+
+    Parameters
+    ----------
+    label
+        Of the rule.
+    pre, post
+        The populations of its conditions.
+    sec
+        Where it says that synapses land, if it does.
+    params
+        Fields of `segdend_plugin.rule.inhibition.Inhibition`.
+    delay
+        Conduction delay (ms).
+
+    Raises
+    ------
+    ConfigError
+        If something is not as it should be.
+    """
+    if len(pre) > 1:
+        raise ConfigError(f"preConds={list(pre)}: name one population of interneurons, and one rule for each.")
+    for key, value in params.items():
+        _check(key, value)
+    onto = params.get("onto", Inhibition.onto)
+    if sec not in (None, onto):
+        raise ConfigError(f"sec={sec!r} is not onto={onto!r}, where interneurons land: leave sec out.")
+    return InhibitionRule(label, pre[0], post, dict(params), delay)
+
+
+def _check(key: str, value: Any) -> None:
+    if key == "layer" or key not in [field.name for field in fields(Inhibition)]:
+        raise ConfigError(f"unknown key {key!r} in plast.params: remove it.")
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise ConfigError(f"{key}={value!r}: give one of {', '.join(_CHOICES[key])}.")
+    if key in _NUMBERS:
+        is_allowed, wanted = _NUMBERS[key]
+        if not is_number(value) or not is_allowed(value):
+            raise ConfigError(f"{key}={value!r}: give {wanted}.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number, of Python or NumPy."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -11,7 +11,9 @@ SegDendProjection::
 onto the tips of tufts, fixed). `sec` names where synapses land: a section list of the cell, ``'tips'`` (of its list
 ``'tuft'``), ``'nexus'`` (where its list ``'trunk'`` meets ``'tuft'``) or ``'soma'``; the other parameters are fields
 of `segdend_plugin.cells.sites.Landing`: `sites`, `weighting`, `nearest`, `farthest` and `per_input`. Rules of
-interneurons have the role ``'inhibition'`` (`segdend_plugin.hosts.inhibition`).
+interneurons have the role ``'inhibition'`` (`segdend_plugin.hosts.inhibition`). Every cell of one side reaches every
+cell of the other, with weights that the plugin draws: `probability`, `weight`, `synMech` and all other fields of
+NetPyNE's own rules are refused.
 
 A cell rule may have an entry ``'reduction'`` (`segdend_plugin.cells.templates.reduced_cell_params`): then feed-forward
 synapses are drawn on the dendrites that it describes and act on the sections that it names. With an entry ``'active'``
@@ -22,6 +24,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import reprlib
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,13 +42,15 @@ from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import CellHandle, Population, somatic_gain_of
 from segdend_plugin.engine.resting import Active
 from segdend_plugin.errors import ConfigError, SegDendError
-from segdend_plugin.hosts.inhibition import InhibitionRule, take_rules
+from segdend_plugin.hosts.inhibition import ROLE, InhibitionRule, is_number, read_inhibition
 from segdend_plugin.rule.variant import Route, Variant
 from segdend_plugin.types import HocObject
 
 MECHANISM = "SegDendProjection"
 INPUT = "SegDendInput"
 LUMPED = "SegDendLumped"
+FIELDS = ("preConds", "postConds", "sec", "delay", "plast")
+"""What is read of a connection rule of ours."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +114,7 @@ def create(
     clear()
     with _quiet(sim_config):
         sim.initialize(netParams=net_params, simConfig=sim_config)
-        inhibiting = take_rules(sim.net.params.connParams, MECHANISM)
-        rules = _take_rules(sim.net.params.connParams, sim_config.dt)
+        rules, inhibiting = _take_rules(sim.net.params.connParams, sim_config.dt)
         sim.net.createPops()
         sim.net.createCells()
         scale = Scale(_rest(sim_config), unit, calibration)
@@ -156,39 +160,95 @@ def _rest(sim_config: Any) -> float:
     return float(sim_config.hParams.get("v_init", -65.0))
 
 
-def _take_rules(conn_params: Any, dt: float) -> list[ProjectionRule]:
+def _take_rules(conn_params: Any, dt: float) -> tuple[list[ProjectionRule], list[InhibitionRule]]:
     """Remove our rules from NetPyNE's, before it would make one NetCon per synapse of them."""
-    ours = []
-    for label in list(conn_params):
-        rule = conn_params[label]
-        plast = rule.get("plast") or {}
-        if plast.get("mech") != MECHANISM:
-            continue
-        del conn_params[label]
-        params = dict(plast.get("params") or {})
-        role = params.pop("role", None)
-        if role not in ("feedforward", "feedback"):
-            raise ConfigError(f"connParams[{label!r}]: role={role!r} is unknown: give 'feedforward' or 'feedback'.")
-        unknown = [key for key in params if key == "region" or key not in Landing.__dataclass_fields__]
-        if unknown:
-            raise ConfigError(f"connParams[{label!r}]: unknown key {unknown[0]!r} in plast.params: remove it.")
-        region = rule.get("sec", "basal" if role == "feedforward" else FEEDBACK.region)
-        try:
-            landing = Landing(region, **{"sites": 1, **params})
-        except ConfigError as error:
-            raise ConfigError(f"connParams[{label!r}]: {error}") from None
-        delay = wiring.usable_delay(float(rule.get("delay", 1.0)), dt)
-        pre, post = _pops(label, rule, "preConds"), _pops(label, rule, "postConds")
-        ours.append(ProjectionRule(label, role, pre, post, landing, delay))
-    return ours
+    found = {label: _read(label, conn_params[label], dt) for label in list(conn_params)}
+    for label, rule in found.items():
+        if rule is not None:
+            del conn_params[label]
+    rules = found.values()
+    return (
+        [rule for rule in rules if isinstance(rule, ProjectionRule)],
+        [rule for rule in rules if isinstance(rule, InhibitionRule)],
+    )
 
 
-def _pops(label: str, rule: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    conditions = rule.get(key) or {}
-    pops = conditions.get("pop", ())
-    if not pops or len(conditions) > 1:
-        raise ConfigError(f"connParams[{label!r}]: {key}={dict(conditions)}: name whole populations, {{'pop': ...}}.")
-    return (pops,) if isinstance(pops, str) else tuple(pops)
+def _read(label: str, rule: Mapping[str, Any], dt: float) -> ProjectionRule | InhibitionRule | None:
+    """Return what a connection rule says; None if it is NetPyNE's own."""
+    try:
+        if not _is_ours(rule):
+            return None
+        _refuse_other_fields(rule)
+        params = _params(rule["plast"])
+        role, sec, delay = params.pop("role", None), _sec(rule), _delay(rule)
+        pre, post = _pops(rule, "preConds"), _pops(rule, "postConds")
+        if role == ROLE:
+            return read_inhibition(label, pre, post, sec, params, delay)
+        return ProjectionRule(label, role, pre, post, _landing(role, sec, params), wiring.usable_delay(delay, dt))
+    except ConfigError as error:
+        raise ConfigError(f"connParams[{label!r}]: {error}") from None
+
+
+def _is_ours(rule: Mapping[str, Any]) -> bool:
+    plast = rule.get("plast")
+    if plast == MECHANISM:
+        raise ConfigError(f"plast={plast!r}: give {{'mech': {MECHANISM!r}, 'params': {{'role': ...}}}}.")
+    return isinstance(plast, Mapping) and plast.get("mech") == MECHANISM
+
+
+def _refuse_other_fields(rule: Mapping[str, Any]) -> None:
+    other = next((key for key in rule if key not in FIELDS), None)
+    if other is not None:
+        raise ConfigError(
+            f"{other}={reprlib.repr(rule[other])}: {MECHANISM} connects all cells with weights of its own and reads "
+            f"only {', '.join(FIELDS)}: remove it, or remove plast to leave the rule to NetPyNE."
+        )
+
+
+def _params(plast: Mapping[str, Any]) -> dict[str, Any]:
+    other = next((key for key in plast if key not in ("mech", "params")), None)
+    if other is not None:
+        raise ConfigError(f"plast has {other}={plast[other]!r}: move it into plast.params.")
+    params = plast.get("params") or {}
+    if not isinstance(params, Mapping):
+        raise ConfigError(f"plast.params={params!r}: give {{'role': ...}}.")
+    return dict(params)
+
+
+def _sec(rule: Mapping[str, Any]) -> str | None:
+    sec = rule.get("sec")
+    if sec is not None and not isinstance(sec, str):
+        raise ConfigError(f"sec={sec!r}: name one section list of the cell.")
+    return sec
+
+
+def _delay(rule: Mapping[str, Any]) -> float:
+    delay = rule.get("delay", 1.0)
+    if not is_number(delay) or delay < 0:
+        raise ConfigError(f"delay={delay!r}: give one number for all connections of the rule, 0 ms or more.")
+    return float(delay)
+
+
+def _pops(rule: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    conditions = rule.get(key)
+    pops = conditions.get("pop") if isinstance(conditions, Mapping) and len(conditions) == 1 else None
+    names = [pops] if isinstance(pops, str) else pops
+    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{key}={conditions!r}: name whole populations, {{'pop': ...}}.")
+    return tuple(names)
+
+
+def _landing(role: Any, sec: str | None, params: Mapping[str, Any]) -> Landing:
+    if role not in ("feedforward", "feedback"):
+        raise ConfigError(f"role={role!r} is unknown: give 'feedforward', 'feedback' or {ROLE!r}.")
+    for key, value in params.items():
+        if key == "region" or key not in Landing.__dataclass_fields__:
+            raise ConfigError(f"unknown key {key!r} in plast.params: remove it.")
+        no_limit = key == "farthest" and value is None
+        if key in ("nearest", "farthest") and not no_limit and not is_number(value):
+            raise ConfigError(f"{key}={value!r}: give a number, in um.")
+    default = "basal" if role == "feedforward" else FEEDBACK.region
+    return Landing(sec or default, **{"sites": 1, **params})
 
 
 def _pre_run(sim: Any) -> None:
@@ -231,6 +291,9 @@ class _Builder:
         mine = {name: [cell.gid for cell in cells] for name, cells in self.local.items()}
         everyone = ranks.allgather(mine)
         self.gids = {name: sorted(gid for part in everyone for gid in part[name]) for name in mine}
+        empty = [name for name in named if not self.gids[name]]
+        if empty:
+            raise ConfigError(f"popParams[{empty[0]!r}]: it has 0 cells, but connParams name it: give it one or more.")
 
     def build(self, connect_others: Any) -> Network:
         """Create populations, let NetPyNE connect the rest, then create our projections."""

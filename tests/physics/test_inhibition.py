@@ -5,11 +5,15 @@ import pytest
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
+from segdend_plugin.hosts.inhibition import read_inhibition
 from segdend_plugin.rule import inhibition as rule
 from segdend_plugin.rule import phases
 from segdend_plugin.rule.random import Purpose
 
 SETTLE, END = 60, 300
+EXPERIMENT = config.load(
+    settings=["cell=three_compartment", "layers.hidden=[2]"], inhibition=[{"name": "pv", "size": 2, "onto": "soma"}]
+)
 
 
 @pytest.fixture
@@ -206,22 +210,66 @@ def test_two_populations_need_two_names():
         ({"layer": 1}, "hidden1_three_compartment", "unknown key 'layer'"),
         ({"onto": "soma"}, "output", "mend the postConds"),
         ({"onto": "tuft"}, "hidden1_three_compartment", "take onto='soma'"),
-        ({"onto": "soma"}, (), "name one population"),
+        ({"onto": "soma"}, (), "name whole populations"),
+        *(
+            ({"onto": "soma", key: value}, "hidden1_three_compartment", f"{key}={value!r}: give ")
+            for key, values in {
+                "strength": [-1, "x", float("nan"), float("inf"), None, True],
+                "fraction": [0, 2, -0.5],
+                "excitation": [-1],
+                "bias": ["x"],
+                "silent_lead": ["a", -1],
+            }.items()
+            for value in values
+        ),
     ],
 )
 def test_mistakes_in_a_netpyne_model(ranks, params, post, says):
+    model, own = netpyne_model()
+    del own["sec"]
+    own["plast"]["params"] = {"role": "inhibition", **params}
+    own["postConds"] = {"pop": post}
+    refuse(model, says)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sec": "tuft"}, "sec='tuft' is not onto='soma'"),
+        ({"preConds": {"pop": ["pv", "hidden1_three_compartment"]}}, "name one population"),
+        ({"preConds": {"pop": "pv", "x": [0, 100]}}, "name whole populations"),
+        ({"weight": 0.5}, "weight=0.5: .* remove it"),
+        ({"delay": "dist_3D"}, "delay='dist_3D': give one number"),
+    ],
+)
+def test_mistakes_in_a_rule_of_interneurons(ranks, changes, says):
+    model, own = netpyne_model()
+    own.update(changes)
+    refuse(model, says)
+
+
+def test_bounds_are_those_of_a_description():
+    """Least and greatest values are accepted, whatever kind of number they are."""
+    params = {"onto": "soma", "strength": 0, "fraction": np.float32(1), "silent_lead": np.int64(0), "excitation": 0}
+    own = read_inhibition("pv->hidden", ("pv",), ("hidden",), None, params, 1.0)
+    assert own.inhibition([("hidden",)]) == rule.Inhibition(**params)
+
+
+def netpyne_model():
+    """A model with one rule of interneurons, and this rule."""
+    from segdend_plugin.experiment import network
+
+    model = network.net_params(EXPERIMENT, 4, 2)
+    return model, model.connParams["pv->hidden1_three_compartment"]
+
+
+def refuse(model, says):
     from segdend_plugin.experiment import network
     from segdend_plugin.hosts import netpyne as host
 
-    experiment = config.load(
-        settings=["cell=three_compartment", "layers.hidden=[2]"], inhibition=[{"name": "pv", "size": 2, "onto": "soma"}]
-    )
-    model = network.net_params(experiment, 4, 2)
-    label = "pv->hidden1_three_compartment"
-    model.connParams[label]["plast"]["params"] = {"role": "inhibition", **params}
-    model.connParams[label]["postConds"] = {"pop": post} if post else {}
-    with pytest.raises(ConfigError, match=says):
-        host.create(model, network.sim_config(experiment), seed=0)
+    with pytest.raises(ConfigError, match=says) as caught:
+        host.create(model, network.sim_config(EXPERIMENT), seed=0)
+    assert "\n" not in str(caught.value)
 
 
 def test_plain_neuron_learns_the_same_weights(ranks):
