@@ -200,8 +200,8 @@ def _refuse_other_fields(rule: Mapping[str, Any]) -> None:
     other = next((key for key in rule if key not in FIELDS), None)
     if other is not None:
         raise ConfigError(
-            f"{other}={reprlib.repr(rule[other])}: {MECHANISM} connects all cells with weights of its own and reads "
-            f"only {', '.join(FIELDS)}: remove it, or remove plast to leave the rule to NetPyNE."
+            f"{other}={reprlib.repr(rule[other])} is not read, because {MECHANISM} connects all cells with weights of "
+            f"its own and knows only {', '.join(FIELDS)}: remove it, or remove plast to leave the rule to NetPyNE."
         )
 
 

@@ -238,7 +238,7 @@ def test_mistakes_in_a_netpyne_model(ranks, params, post, says):
         ({"sec": "tuft"}, "sec='tuft' is not onto='soma'"),
         ({"preConds": {"pop": ["pv", "hidden1_three_compartment"]}}, "name one population"),
         ({"preConds": {"pop": "pv", "x": [0, 100]}}, "name whole populations"),
-        ({"weight": 0.5}, "weight=0.5: .* remove it"),
+        ({"weight": 0.5}, "weight=0.5 is not read.*: remove it"),
         ({"delay": "dist_3D"}, "delay='dist_3D': give one number"),
     ],
 )
