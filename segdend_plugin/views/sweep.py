@@ -250,8 +250,8 @@ def _name_points(axes: Axes, rows: Sequence[Row], others: Sequence[Row]) -> None
     frame = axes.get_window_extent()
     taken = [line.get_window_extent() for line in axes.lines if line.get_linestyle() == ":"]
     for row in others:
-        x, sd = float(np.mean(row.at)), _sd(row.values) or 0.0
-        corners = axes.transData.transform(np.array([(x, row.mean - sd), (x, row.mean + sd)]))
+        x, dx, dy = float(np.mean(row.at)), _sd(row.at) or 0.0, _sd(row.values) or 0.0
+        corners = axes.transData.transform(np.array([(x - dx, row.mean - dy), (x + dx, row.mean + dy)]))
         taken.append(Bbox([corners[0] - RADIUS, corners[1] + RADIUS]))
     for row in rows:
         point = (float(np.mean(row.at)), row.mean)
