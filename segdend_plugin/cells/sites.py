@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from segdend_plugin.errors import ConfigError, MorphologyError
-from segdend_plugin.types import Array, Section, Segment
+from segdend_plugin.types import Array, Section, Segment, is_number
 
 Region = Literal["tips", "tuft", "nexus", "trunk", "oblique", "apical", "basal", "soma"]
 Weighting = Literal["length", "area"]
@@ -55,6 +55,9 @@ class Landing:
         for field, allowed in (("weighting", ("length", "area")), ("per_input", ("one", "all"))):
             if getattr(self, field) not in allowed:
                 raise ConfigError(f"{field}={getattr(self, field)!r}: give {' or '.join(map(repr, allowed))}.")
+        for field in ("nearest", *(["farthest"] if self.farthest is not None else [])):
+            if not is_number(getattr(self, field)):
+                raise ConfigError(f"{field}={getattr(self, field)!r}: give a number, in um.")
         if self.nearest < 0 or (self.farthest is not None and self.farthest <= self.nearest):
             raise ConfigError(f"nearest={self.nearest}, farthest={self.farthest}: give 0 um or more, the larger last.")
 

@@ -130,7 +130,7 @@ class Experiment(Part):
 
     def _suits_cells(self) -> None:
         plateau = self.rule.plateau
-        cells = {cell for depth in range(len(self.layers.hidden)) for cell in self.mixture(depth)}
+        cells = self.kinds()
         if plateau not in ("average", "bursts") and LUMPED in cells:
             raise ValueError(
                 f"rule.plateau={plateau}: three-compartment cells have no such thing: take average or bursts, or "
@@ -173,6 +173,10 @@ class Experiment(Part):
             return {own.cell: 1.0}
         return self.cells if self.cells is not None else {self.cell: 1.0}
 
+    def kinds(self) -> set[str]:
+        """Return the cells that hidden layers are made of."""
+        return {cell for depth in range(len(self.layers.hidden)) for cell in self.mixture(depth)}
+
     def learning_rates(self, n_input: int, n_output: int) -> tuple[float, ...]:
         """Return the learning rate of each hidden layer and of the output layer."""
         given = self.rule.learning_rates
@@ -204,7 +208,7 @@ class Experiment(Part):
     def hidden_cells(self) -> str | list[dict[str, float]] | None:
         """Return the one cell of all hidden layers, or else the mixture in each; None without hidden layers."""
         mixtures = [self.mixture(layer) for layer in range(len(self.layers.hidden))]
-        names = {name for mixture in mixtures for name in mixture}
+        names = self.kinds()
         return names.pop() if len(names) == 1 else mixtures or None
 
     def epochs(self) -> int:

@@ -19,6 +19,7 @@ from segdend_plugin.experiment.config import LUMPED, Experiment
 from segdend_plugin.experiment.parts import REST, Cable, Placement
 from segdend_plugin.hosts import netpyne as host
 from segdend_plugin.hosts.inhibition import ROLE
+from segdend_plugin.hosts.rules import MECHANISM
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, HocObject
 
@@ -138,7 +139,7 @@ def _rule(experiment: Experiment, pre: list[str], post: list[str], role: str, la
         "postConds": {"pop": post},
         "sec": params.pop("region"),
         "delay": experiment.phases.delay,
-        "plast": {"mech": host.MECHANISM, "params": {"role": role, **params}},
+        "plast": {"mech": MECHANISM, "params": {"role": role, **params}},
     }
 
 
@@ -183,7 +184,7 @@ def repairs(experiment: Experiment) -> dict[str, list[str]]:
 
     Cells that go to NEURON as they are do not occur.
     """
-    cells = {cell for depth in range(len(experiment.layers.hidden)) for cell in experiment.mixture(depth)} - {LUMPED}
+    cells = experiment.kinds() - {LUMPED}
     found = {sources.name_of(cell): sources.load(cell, experiment.cable.repair).findings for cell in sorted(cells)}
     return {name: [str(finding) for finding in findings] for name, findings in found.items() if findings}
 

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -308,7 +308,7 @@ def check(todo: Sequence[Job]) -> None:
             experiments.append(config.load(settings=job.settings))
     for data in {experiment.data for experiment in experiments}:
         datasets.load(data)
-    wanted = {(cell, experiment.cable.repair) for experiment in experiments for cell in _cells(experiment)}
+    wanted = {(cell, experiment.cable.repair) for experiment in experiments for cell in experiment.kinds()}
     for cell, repair in sorted(wanted):
         if cell != LUMPED:
             source.load(cell, repair)
@@ -449,8 +449,3 @@ def _of_output(settings: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in settings.items()
         if key in needed or not any(f"{key}.".startswith(f"{group}.") for group in HIDDEN_ONLY)
     }
-
-
-def _cells(experiment: Experiment) -> Iterator[str]:
-    for depth in range(len(experiment.layers.hidden)):
-        yield from experiment.mixture(depth)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
+from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.rule.targets import RATE_MAX
-from segdend_plugin.types import Array
+from segdend_plugin.types import Array, is_number
 
 Onto = Literal["tuft", "soma", "basal"]
 Source = Literal["hidden", "input", "output"]
 Silence = Literal["none", "window", "forward", "target"]
+CHOICES = {"onto": get_args(Onto), "driven_by": get_args(Source), "silent_in": get_args(Silence)}
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Inhibition:
         the forward phase; in the target phase.
     silent_lead
         By which the silence precedes that part (ms).
+
+    Raises
+    ------
+    ConfigError
+        If a value is not allowed.
     """
 
     layer: int = 0
@@ -51,6 +58,19 @@ class Inhibition:
     fraction: float = 1.0
     silent_in: Silence = "none"
     silent_lead: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field, allowed in CHOICES.items():
+            if getattr(self, field) not in allowed:
+                raise ConfigError(f"{field}={getattr(self, field)!r}: give one of {', '.join(allowed)}.")
+        for field in ("excitation", "bias", "strength", "fraction", "silent_lead"):
+            value = getattr(self, field)
+            if not is_number(value):
+                raise ConfigError(f"{field}={value!r}: give a number.")
+            if field != "bias" and value < 0:
+                raise ConfigError(f"{field}={value!r}: give 0 or more.")
+        if not 0 < self.fraction <= 1:
+            raise ConfigError(f"fraction={self.fraction!r}: give more than 0 and at most 1.")
 
 
 def excitatory_weights(seed: int, gids: list[int], n_pre: int, inhibition: Inhibition) -> Array:

@@ -255,6 +255,11 @@ def test_bounds_are_those_of_a_description():
     assert own.inhibition([("hidden",)]) == rule.Inhibition(**params)
 
 
+def test_bounds_hold_in_plain_neuron_too():
+    with pytest.raises(ConfigError, match="strength=-1: give 0 or more"):
+        rule.Inhibition(strength=-1)
+
+
 def netpyne_model():
     """A model with one rule of interneurons, and this rule."""
     from segdend_plugin.experiment import network
