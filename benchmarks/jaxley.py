@@ -74,7 +74,7 @@ def measured(quick: bool) -> dict[str, Any] | None:
     if version.returncode:
         print("jaxley: skipped, because it is not installed: pip install '.[bench]', or set JAXLEY_PYTHON")
         return None
-    from segdend_plugin.cells import catalogue
+    from segdend_plugin.cells.files import catalogue
 
     cells, images = (3, 1) if quick else (20, 4)
     settings = [f"cell={CELL}", f"layers.hidden=[{cells}]", "cable.nseg=1"]

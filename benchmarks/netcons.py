@@ -23,8 +23,8 @@ def network(dense: bool, count: int) -> dict[str, Task]:
     """Return building and showing images, timed apart, with the memory beyond imports and cells."""
     import segdend_plugin.hosts.neuron  # noqa: F401  before memory is measured
     from segdend_plugin.engine import mechanisms, mpi
+    from segdend_plugin.model.streams import Purpose
     from segdend_plugin.rule import phases
-    from segdend_plugin.rule.random import Purpose
 
     pc = mpi.start().pc
     mechanisms.load()

@@ -94,8 +94,8 @@ def projection(cells: int, places: int, images_shown: int) -> dict[str, Task]:
     from segdend_plugin.engine import mechanisms, mpi
     from segdend_plugin.engine.projection import Kernel, Projection
     from segdend_plugin.engine.windows import announce
+    from segdend_plugin.model.streams import Purpose
     from segdend_plugin.rule import phases
-    from segdend_plugin.rule.random import Purpose
 
     pc = mpi.start().pc
     mechanisms.load()

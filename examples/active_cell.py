@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from segdend_plugin.cells import behaviour, schematic, source, templates
+from segdend_plugin.cells import behaviour, schematic, templates
+from segdend_plugin.cells.files import source
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.errors import SegDendError
 from segdend_plugin.views import figures

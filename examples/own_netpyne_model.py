@@ -15,8 +15,8 @@ from netpyne import specs  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402
 
 from segdend_plugin.engine import mechanisms  # noqa: E402
+from segdend_plugin.model.streams import Purpose  # noqa: E402
 from segdend_plugin.rule import phases  # noqa: E402
-from segdend_plugin.rule.random import Purpose  # noqa: E402
 
 mechanisms.load()
 side = 56.4189583548  # um, 100 pF

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from segdend_plugin.campaign import jobs
+from segdend_plugin.campaign.figures import FIGURES, Condition, Figure, Scale
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.experiment import checkpoint, diagnostics, jobs, keys
-from segdend_plugin.experiment.figures import FIGURES, Condition, Figure, Scale
+from segdend_plugin.experiment import checkpoint, diagnostics, keys
 from segdend_plugin.experiment.folder import read_summary
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule.diagnostics import best_matches, loss_correlations
-from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array
 
 MNIST_SIZES = {"one": 500, "two": 100}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from segdend_plugin.experiment.jobs import Job, launcher
+from segdend_plugin.campaign.jobs import Job, launcher
 
 SCRIPT = """\
 #!/bin/bash

@@ -15,12 +15,13 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from segdend_plugin.cells import source
+from segdend_plugin.campaign import jobs
+from segdend_plugin.campaign.measures import NUMBERS, measure
+from segdend_plugin.cells.files import source
 from segdend_plugin.errors import ConfigError, DataError
-from segdend_plugin.experiment import config, datasets, jobs, keys
+from segdend_plugin.experiment import config, datasets, keys
 from segdend_plugin.experiment.config import LUMPED, Experiment
 from segdend_plugin.experiment.folder import is_finished, read_summary
-from segdend_plugin.experiment.measures import NUMBERS, measure
 from segdend_plugin.resources import folder
 
 Control = Literal["frozen_hidden", "no_hidden"]

@@ -18,10 +18,10 @@ import numpy as np
 
 from segdend_plugin.cells.active import AXIAL_RESISTIVITY, PARAMETERS, REVERSALS, SPINY, activate, settle
 from segdend_plugin.cells.electrotonics import responses, segregation
+from segdend_plugin.cells.files.swc import read_swc
 from segdend_plugin.cells.morphology import apical_regions
 from segdend_plugin.cells.reduction import FREQUENCIES, Reduction, reduce
 from segdend_plugin.cells.sites import FEEDBACK, FEEDFORWARD, Landing, ground
-from segdend_plugin.cells.swc import read_swc
 from segdend_plugin.errors import MechanismError, MorphologyError
 from segdend_plugin.resources import folder
 
@@ -79,7 +79,7 @@ def pyramidal_passive(
     Parameters
     ----------
     path : str or Path
-        An SWC file; `segdend_plugin.cells.swc.read_swc` says what it must hold.
+        An SWC file; `segdend_plugin.cells.files.swc.read_swc` says what it must hold.
     membrane : Membrane
     apical_length, apical_diameter : float
         Factors of the lengths and of the diameters of all apical sections; nothing else changes, except for nseg.
@@ -130,7 +130,7 @@ def pyramidal_active(
     Parameters
     ----------
     path : str or Path
-        An SWC file; `segdend_plugin.cells.swc.read_swc` says what it must hold.
+        An SWC file; `segdend_plugin.cells.files.swc.read_swc` says what it must hold.
     membrane : Membrane
         How finely it is cut; capacitance, leak and axial resistivity are those of the published fit.
     apical_length, apical_diameter : float

@@ -119,7 +119,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
-    from segdend_plugin.experiment import jobs, reproduce
+    from segdend_plugin.campaign import jobs, reproduce
     from segdend_plugin.views import reproduce as view
 
     figure = reproduce.find(options.figure)
@@ -139,7 +139,7 @@ def _reproduce(options: argparse.Namespace) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> None:
-    from segdend_plugin.experiment import jobs, slurm, sweep
+    from segdend_plugin.campaign import jobs, slurm, sweep
     from segdend_plugin.experiment.folder import is_finished
     from segdend_plugin.views import sweep as view
 
@@ -185,7 +185,7 @@ def _compile(options: argparse.Namespace) -> None:
 
 
 def _morphology_list(options: argparse.Namespace) -> None:
-    from segdend_plugin.cells.catalogue import CATALOGUE
+    from segdend_plugin.cells.files.catalogue import CATALOGUE
 
     width = max(map(len, CATALOGUE))
     for entry in CATALOGUE.values():
@@ -193,7 +193,7 @@ def _morphology_list(options: argparse.Namespace) -> None:
 
 
 def _morphology_info(options: argparse.Namespace) -> None:
-    from segdend_plugin.cells import source
+    from segdend_plugin.cells.files import source
     from segdend_plugin.experiment import config
     from segdend_plugin.views import electrotonics, report
 
@@ -211,7 +211,8 @@ def _morphology_info(options: argparse.Namespace) -> None:
 
 
 def _morphology_plot(options: argparse.Namespace) -> None:
-    from segdend_plugin.cells import morphology, source
+    from segdend_plugin.cells import morphology
+    from segdend_plugin.cells.files import source
     from segdend_plugin.views import morphology as view
 
     found = source.load(options.cell, options.repair)

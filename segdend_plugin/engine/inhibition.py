@@ -14,8 +14,8 @@ from segdend_plugin.engine.population import CellHandle, Population, somatic_gai
 from segdend_plugin.engine.projection import Kernel, Projection
 from segdend_plugin.engine.synapses import Landed
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule.inhibition import Inhibition, Silence, excitatory_weights, inhibitory_weights
-from segdend_plugin.rule.random import Purpose, stream
 
 
 class Interneurons(Population):

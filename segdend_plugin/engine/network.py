@@ -14,11 +14,11 @@ from segdend_plugin.engine.layer import Layer
 from segdend_plugin.engine.population import Averages, Population
 from segdend_plugin.engine.windows import announce
 from segdend_plugin.errors import DataError
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import backprop
 from segdend_plugin.rule.feedback import FeedbackWeights, feedback_change
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.plateau import burst_difference, plateau, plateau_difference, plateau_leads
-from segdend_plugin.rule.random import Purpose
 from segdend_plugin.rule.targets import (
     hidden_delta,
     hidden_scale,

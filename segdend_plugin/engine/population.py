@@ -18,9 +18,9 @@ from segdend_plugin.engine.projection import RATE_SOURCE, Projection
 from segdend_plugin.engine.resting import Active, RestingState
 from segdend_plugin.engine.synapses import Landed, Synapses
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.plateau import Kind as PlateauKind
-from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.rule.targets import equivalent_potential
 from segdend_plugin.types import Array, HocObject, Integers, Section, Segment
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule.phases import Schedule
-from segdend_plugin.rule.random import Purpose
 from segdend_plugin.types import Array, HocObject
 
 NEVER = 1e9  # ms

@@ -13,8 +13,8 @@ from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import Population
 from segdend_plugin.engine.projection import Kernel, Projection
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule import weights
-from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import HocObject
 
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from segdend_plugin.cells.calibration import Scale, nmda_steepness
-from segdend_plugin.cells.catalogue import names_a_file
+from segdend_plugin.cells.files.catalogue import names_a_file
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import keys
 from segdend_plugin.experiment.parts import (

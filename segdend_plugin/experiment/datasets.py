@@ -12,7 +12,7 @@ import numpy as np
 
 from segdend_plugin.errors import DataError
 from segdend_plugin.experiment.parts import Data
-from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.types import Array, Integers
 
 DIGITS_TRAIN = 1437

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from segdend_plugin.cells import active, templates
-from segdend_plugin.cells import source as sources
 from segdend_plugin.cells.calibration import Synapse, lumped_conductance
+from segdend_plugin.cells.files import source as sources
 from segdend_plugin.cells.reduction import TOLERANCE
 from segdend_plugin.cells.sites import Landing, ground
 from segdend_plugin.cells.survey import FREQUENCIES, Electrotonics, measure
@@ -20,7 +20,7 @@ from segdend_plugin.experiment.parts import REST, Cable, Placement
 from segdend_plugin.hosts import netpyne as host
 from segdend_plugin.hosts.inhibition import ROLE
 from segdend_plugin.hosts.rules import MECHANISM
-from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.types import Array, HocObject
 
 LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
@@ -170,7 +170,7 @@ def pyramidal(cell: str, cable: Cable) -> HocObject:
     Parameters
     ----------
     cell
-        What `segdend_plugin.cells.source.load` takes.
+        What `segdend_plugin.cells.files.source.load` takes.
     cable
         Its membrane.
     """
@@ -206,7 +206,7 @@ def electrotonics(
     Parameters
     ----------
     cell
-        What `segdend_plugin.cells.source.load` takes.
+        What `segdend_plugin.cells.files.source.load` takes.
     cable
         Its membrane.
     placement
@@ -237,7 +237,7 @@ def cell_rule(cell: str, cable: Cable, placement: Placement = Placement()) -> di
     Parameters
     ----------
     cell
-        What `segdend_plugin.cells.source.load` takes.
+        What `segdend_plugin.cells.files.source.load` takes.
     cable
         Its membrane, and whether it is reduced.
     placement

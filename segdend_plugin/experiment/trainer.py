@@ -15,8 +15,8 @@ from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.datasets import Dataset, Images
 from segdend_plugin.experiment.diagnostics import Recorder
 from segdend_plugin.experiment.parts import REPORT_EVERY
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.types import Array, Integers
 
 

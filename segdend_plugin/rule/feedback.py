@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule.plateau import sigma
-from segdend_plugin.rule.random import Purpose, stream
 from segdend_plugin.rule.targets import RATE_MAX
 from segdend_plugin.rule.variant import Feedback, Initial, Route
 from segdend_plugin.rule.weights import RELEASED_SD, uniform, weight_statistics

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule.targets import RATE_MAX
 from segdend_plugin.types import Array, is_number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.model.streams import Purpose, stream
 
 WALD_MEAN = 2.0
 WALD_SCALE = 1.0

@@ -38,7 +38,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import expit
 
-from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.types import Array, Integers
 
 Kind = Literal["average", "bursts", "axial", "local", "nmda", "calcium"]

@@ -9,7 +9,7 @@ from math import sqrt
 
 import numpy as np
 
-from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule.variant import Initial
 from segdend_plugin.types import Array
 

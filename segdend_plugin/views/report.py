@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from segdend_plugin.cells import morphology as morphologies
-from segdend_plugin.cells import source
 from segdend_plugin.cells.cable import segregation_lumped
+from segdend_plugin.cells.files import source
 from segdend_plugin.cells.survey import Electrotonics
 from segdend_plugin.experiment.config import LUMPED, Experiment
 from segdend_plugin.experiment.folder import read_summary
@@ -67,7 +67,7 @@ def morphology(cell: str, experiment: Experiment) -> tuple[dict[str, Any], Elect
     Parameters
     ----------
     cell
-        'three_compartment', or what `segdend_plugin.cells.source.load` takes.
+        'three_compartment', or what `segdend_plugin.cells.files.source.load` takes.
     experiment
         Its membrane and sites (`cable`), or the conductances of the lumped cell (`lumped`), which has no shape.
     """

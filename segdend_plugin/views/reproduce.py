@@ -9,10 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from segdend_plugin.experiment import diagnostics, reproduce
-from segdend_plugin.experiment.figures import Figure, Scale
+from segdend_plugin.campaign import reproduce
+from segdend_plugin.campaign.figures import Figure, Scale
+from segdend_plugin.campaign.reproduce import Job, Row
+from segdend_plugin.experiment import diagnostics
 from segdend_plugin.experiment.folder import read_metrics
-from segdend_plugin.experiment.reproduce import Job, Row
 from segdend_plugin.types import Array
 from segdend_plugin.views.figures import COLOURS, save
 from segdend_plugin.views.report import markdown, number

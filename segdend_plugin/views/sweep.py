@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox, ScaledTranslation
 
-from segdend_plugin.experiment.measures import LABELS
-from segdend_plugin.experiment.sweep import CONDITION, Condition, Control, Row, Sweep, as_yaml, description
+from segdend_plugin.campaign.measures import LABELS
+from segdend_plugin.campaign.sweep import CONDITION, Condition, Control, Row, Sweep, as_yaml, description
 from segdend_plugin.views.figures import COLOURS, save
 from segdend_plugin.views.report import markdown, number
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import segdend_plugin
-from segdend_plugin.cells import morphology, source
+from segdend_plugin.cells import morphology
+from segdend_plugin.cells.files import source
 from segdend_plugin.cli import main
 from segdend_plugin.engine import mechanisms
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from segdend_plugin.experiment import config
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases, plateau
-from segdend_plugin.rule.random import Purpose
 from segdend_plugin.rule.reference import ReferenceNetwork
 
 SEED, EXAMPLE = 3, 8

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from segdend_plugin.cells import active, behaviour, catalogue, schematic, templates
+from segdend_plugin.cells import active, behaviour, schematic, templates
+from segdend_plugin.cells.files import catalogue
 from segdend_plugin.experiment import config
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose
 
 
 @pytest.fixture(scope="module")

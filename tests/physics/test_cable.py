@@ -7,8 +7,8 @@ import pytest
 
 from segdend_plugin.cells import electrotonics
 from segdend_plugin.experiment import config
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose
 
 
 def test_transfer_impedance_of_a_sealed_cylinder(ranks):

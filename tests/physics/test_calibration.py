@@ -5,8 +5,8 @@ import pytest
 
 from segdend_plugin.engine import calibrated
 from segdend_plugin.experiment import config
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose
 
 GAIN = 0.6 / 0.7
 N_INPUT, CELLS, SITES = 16, 3, 8

@@ -8,8 +8,8 @@ import pytest
 from segdend_plugin.cells.calibration import Scale, Synapse
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose
 
 
 @pytest.fixture

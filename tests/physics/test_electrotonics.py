@@ -13,8 +13,8 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
 from segdend_plugin.cells import cable
-from segdend_plugin.cells.catalogue import CATALOGUE
 from segdend_plugin.cells.electrotonics import Port, port_impedance, segregation, transfer_impedance
+from segdend_plugin.cells.files.catalogue import CATALOGUE
 from segdend_plugin.cells.sites import most_distal_tips
 from segdend_plugin.experiment import config
 from segdend_plugin.experiment.parts import Cable

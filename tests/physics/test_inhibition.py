@@ -6,9 +6,9 @@ import pytest
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
 from segdend_plugin.hosts.inhibition import read_inhibition
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import inhibition as rule
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose
 
 SETTLE, END = 60, 300
 EXPERIMENT = config.load(

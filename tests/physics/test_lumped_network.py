@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose
 
 RELATIVE = 1e-9
 

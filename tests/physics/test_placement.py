@@ -8,8 +8,8 @@ import pytest
 from segdend_plugin.cells.sites import Landing, draw, ground, nexus
 from segdend_plugin.errors import ConfigError, MorphologyError
 from segdend_plugin.experiment import config
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose
 
 CELL = "mouse_v1_l4_scnn1a"
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from segdend_plugin.experiment import config
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose
 
 
 def learn(network, n_input):
@@ -63,7 +63,8 @@ def test_active_cells_as_in_netpyne(ranks):
     """To some digits only, because copies of a cell at other places differ in the last bits (single precision)."""
     from neuron import h
 
-    from segdend_plugin.cells import active, source, templates
+    from segdend_plugin.cells import active, templates
+    from segdend_plugin.cells.files import source
     from segdend_plugin.engine import mechanisms
     from segdend_plugin.engine.population import CellHandle
     from segdend_plugin.engine.resting import Active

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdend_plugin.cells import catalogue, morphology
-from segdend_plugin.cells.swc import read_swc
+from segdend_plugin.cells import morphology
+from segdend_plugin.cells.files import catalogue
+from segdend_plugin.cells.files.swc import read_swc
 from segdend_plugin.cells.templates import (
     REGION_LISTS,
     Membrane,

@@ -5,9 +5,9 @@ import pytest
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
 from segdend_plugin.rule.plateau import plateau_leads
-from segdend_plugin.rule.random import Purpose
 
 COMPACT, TUFTED = "mouse_v1_l4_nr5a1", "mouse_v1_l4_scnn1a"
 CELLS, EXAMPLE = 4, 5

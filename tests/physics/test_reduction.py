@@ -5,12 +5,12 @@ import cmath
 import numpy as np
 import pytest
 
-from segdend_plugin.cells import catalogue
+from segdend_plugin.cells.files import catalogue
 from segdend_plugin.cells.sites import StandIn, draw, most_distal_tips
 from segdend_plugin.experiment import config
 from segdend_plugin.experiment.parts import Cable
+from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule import phases
-from segdend_plugin.rule.random import Purpose, stream
 
 BETWEEN = (37.0, 73.0)
 """Frequencies (Hz) that no reduction was fitted at."""

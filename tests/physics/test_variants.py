@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from segdend_plugin.experiment import config
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
 from segdend_plugin.rule.plateau import plateau_leads
-from segdend_plugin.rule.random import Purpose
 from segdend_plugin.rule.reference import ReferenceNetwork
 
 RELATIVE = 1e-9

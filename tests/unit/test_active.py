@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from segdend_plugin.cells import active, schematic
+from segdend_plugin.cells.files.swc import read_swc
 from segdend_plugin.cells.morphology import regions, summary
-from segdend_plugin.cells.swc import read_swc
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.experiment import config, datasets
 from segdend_plugin.rule.plateau import sigma, sigma_slope

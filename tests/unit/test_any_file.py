@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import segdend_plugin
-from segdend_plugin.cells import catalogue, contours, morphology, source
-from segdend_plugin.cells.swc import read_swc
+from segdend_plugin.cells import morphology
+from segdend_plugin.cells.files import catalogue, contours, source
+from segdend_plugin.cells.files.swc import read_swc
 from segdend_plugin.errors import MorphologyError
 from segdend_plugin.experiment import config
 

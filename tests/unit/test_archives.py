@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from segdend_plugin.cells import archives, source
+from segdend_plugin.cells.files import archives, source
 from segdend_plugin.errors import MorphologyError
 
 CELL = b"""# from the archive

@@ -11,7 +11,7 @@ import pytest
 
 import segdend_plugin
 from segdend_plugin import resources
-from segdend_plugin.cells.catalogue import CATALOGUE
+from segdend_plugin.cells.files.catalogue import CATALOGUE
 from segdend_plugin.cli import main
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from segdend_plugin.campaign.sweep import Sweep
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.parts import InhibitionPart
-from segdend_plugin.experiment.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 

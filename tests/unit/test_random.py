@@ -2,7 +2,7 @@
 
 import itertools
 
-from segdend_plugin.rule.random import Purpose, stream
+from segdend_plugin.model.streams import Purpose, stream
 
 
 def test_streams_are_distinct_and_repeatable():

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from segdend_plugin.campaign import jobs, reproduce
+from segdend_plugin.campaign.figures import FIGURES
+from segdend_plugin.campaign.reproduce import Row
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.experiment import config, jobs, reproduce
-from segdend_plugin.experiment.figures import FIGURES
-from segdend_plugin.experiment.reproduce import Row
+from segdend_plugin.experiment import config
 from segdend_plugin.views import reproduce as view
 
 

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from segdend_plugin import cli, resources
+from segdend_plugin.campaign import jobs, measures, slurm, sweep
 from segdend_plugin.errors import ConfigError, SegDendError
-from segdend_plugin.experiment import config, jobs, keys, measures, slurm, sweep
+from segdend_plugin.experiment import config, keys
 from segdend_plugin.experiment.config import Experiment
 
 SHIPPED = {path.stem: path for path in (resources.folder("examples") / "sweeps").glob("*.yaml")}

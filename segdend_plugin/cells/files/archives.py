@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from segdend_plugin.cells.catalogue import ARCHIVES
+from segdend_plugin.cells.files.catalogue import ARCHIVES
 from segdend_plugin.errors import MorphologyError
 from segdend_plugin.resources import cache
 

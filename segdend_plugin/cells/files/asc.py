@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segdend_plugin.cells.draft import Draft, Node
+from segdend_plugin.cells.files.draft import Draft, Node
 from segdend_plugin.cells.morphology import APICAL, AXON, BASAL, SOMA
 from segdend_plugin.errors import MorphologyError
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from segdend_plugin.cells.draft import XYZ
+from segdend_plugin.cells.files.draft import XYZ
 
 SLICES = 40
 """Slices of the solid that an outline sweeps when it turns about its long axis."""

@@ -12,11 +12,11 @@ from statistics import median
 
 import numpy as np
 
-from segdend_plugin.cells.draft import Draft, Node, children_of, count, parents_first, some
+from segdend_plugin.cells.files.draft import Draft, Node, children_of, count, parents_first, some
+from segdend_plugin.cells.files.shape import DISTINCT, most_apical
+from segdend_plugin.cells.files.soma import TOUCH, one_soma
+from segdend_plugin.cells.files.swc import FARTHEST, FARTHEST_AXON, THICKEST, THINNEST
 from segdend_plugin.cells.morphology import APICAL, AXON, BASAL, SOMA, TYPE_NAMES
-from segdend_plugin.cells.shape import DISTINCT, most_apical
-from segdend_plugin.cells.soma import TOUCH, one_soma
-from segdend_plugin.cells.swc import FARTHEST, FARTHEST_AXON, THICKEST, THINNEST
 from segdend_plugin.errors import MorphologyError
 
 SAME_PLACE = 0.01

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segdend_plugin.cells.draft import Node, children_of, parents_first
+from segdend_plugin.cells.files.draft import Node, children_of, parents_first
 
 DISTINCT = 1.5
 """The apical dendrite stands out if its score is this many times that of the next."""

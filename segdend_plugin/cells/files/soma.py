@@ -8,8 +8,8 @@ from statistics import median
 
 import numpy as np
 
-from segdend_plugin.cells import contours
-from segdend_plugin.cells.draft import XYZ, Draft, Node, children_of, count, parents_first, some
+from segdend_plugin.cells.files import contours
+from segdend_plugin.cells.files.draft import XYZ, Draft, Node, children_of, count, parents_first, some
 from segdend_plugin.cells.morphology import AXON, BASAL, SOMA
 from segdend_plugin.errors import MorphologyError
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from segdend_plugin.cells import archives, catalogue
-from segdend_plugin.cells.asc import draft_asc
-from segdend_plugin.cells.draft import Finding, count
+from segdend_plugin.cells.files import archives, catalogue
+from segdend_plugin.cells.files.asc import draft_asc
+from segdend_plugin.cells.files.draft import Finding, count
+from segdend_plugin.cells.files.repair import mend
+from segdend_plugin.cells.files.soma import TOUCH
+from segdend_plugin.cells.files.swc import draft_swc, read_bytes, read_swc, swc_text
 from segdend_plugin.cells.morphology import SOMA, Morphology
-from segdend_plugin.cells.repair import mend
-from segdend_plugin.cells.soma import TOUCH
-from segdend_plugin.cells.swc import draft_swc, read_bytes, read_swc, swc_text
 from segdend_plugin.errors import MorphologyError
 from segdend_plugin.resources import cache
 

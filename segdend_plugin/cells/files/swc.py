@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segdend_plugin.cells import contours
-from segdend_plugin.cells.draft import Draft, Node, count, some
+from segdend_plugin.cells.files import contours
+from segdend_plugin.cells.files.draft import Draft, Node, count, some
 from segdend_plugin.cells.morphology import APICAL, AXON, BASAL, SOMA, TYPE_NAMES, Morphology, children_of, sections
 from segdend_plugin.errors import MorphologyError
 

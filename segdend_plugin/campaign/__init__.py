@@ -1,0 +1,1 @@
+"""Many runs: the figures of the paper, sweeps, jobs and their measures."""

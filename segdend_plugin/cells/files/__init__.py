@@ -1,0 +1,1 @@
+"""Reading cell files: SWC, Neurolucida ASC, archives and the shipped catalogue."""

@@ -1,0 +1,1 @@
+"""Plain data that all parts share; knows neither NEURON nor MPI."""
