@@ -21,8 +21,9 @@ from segdend_plugin.cells.electrotonics import responses, segregation
 from segdend_plugin.cells.files.swc import read_swc
 from segdend_plugin.cells.morphology import apical_regions
 from segdend_plugin.cells.reduction import FREQUENCIES, Reduction, reduce
-from segdend_plugin.cells.sites import FEEDBACK, FEEDFORWARD, Landing, ground
+from segdend_plugin.cells.sites import ground
 from segdend_plugin.errors import MechanismError, MorphologyError
+from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing
 from segdend_plugin.resources import folder
 
 REGION_LISTS = ("all", "somatic", "basal", "apical", "axonal", "trunk", "oblique", "tuft")
@@ -215,7 +216,7 @@ def netpyne_cell_params(cell: Any) -> dict[str, Any]:
 
 
 def reduced_cell_params(
-    cell: Any, membrane: Membrane, feedforward: Landing = FEEDFORWARD, feedback: Landing = FEEDBACK
+    cell: Any, membrane: Membrane, feedforward: Landing = FORWARD, feedback: Landing = FEEDBACK
 ) -> dict[str, Any]:
     """Describe a few compartments that answer like a SegDendPyramidalPassive as a cell rule of NetPyNE.
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from segdend_plugin.cells import sites
 from segdend_plugin.cells.calibration import Port, Scale
-from segdend_plugin.cells.sites import Landing
 from segdend_plugin.engine.probe import Probe
 from segdend_plugin.engine.resting import RestingState
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.model.places import Landing
 from segdend_plugin.rule.plateau import READOUTS, Kind, Quantity
 from segdend_plugin.types import Array, HocObject, Integers, Section, Segment
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from segdend_plugin.cells import sites
 from segdend_plugin.cells.calibration import Calibration, Scale, Synapse, basal_currents, calibrate
-from segdend_plugin.cells.sites import Ground, Landing, StandIn
+from segdend_plugin.cells.sites import Ground, StandIn
 from segdend_plugin.engine.calibrated import Calibrated
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.plateaus import Plateaus, end_of_trunk
@@ -18,6 +18,8 @@ from segdend_plugin.engine.projection import RATE_SOURCE, Projection
 from segdend_plugin.engine.resting import Active, RestingState
 from segdend_plugin.engine.synapses import Landed, Synapses
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.model import places
+from segdend_plugin.model.places import Landing
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule.phases import Schedule
 from segdend_plugin.rule.plateau import Kind as PlateauKind
@@ -127,7 +129,7 @@ class Population:
         self._somas = [self._spiking_soma(cell) for cell in self.cells]
         self._soma_sums = [Probe(self._somas, name) for name in ("forward_potential", "forward_rate", "target_rate")]
         self.plateaus: Plateaus | None = None
-        self._forward, self._seed = sites.FEEDFORWARD, 0
+        self._forward, self._seed = places.FORWARD, 0
         self._back: Landing | None = None
         self._gains: list[Array] = []  # per cell, the relative gain of each slot
         self.calibrated = Calibrated()
@@ -255,7 +257,7 @@ class Population:
             self.plateaus.add_lumped(self._somas)
             self.plateaus.connect()
             return
-        port, landing = self.calibration.port, self._back or sites.FEEDBACK
+        port, landing = self.calibration.port, self._back or places.FEEDBACK
         for post, cell in enumerate(self.cells):
             ground = self._ground(cell, landing, "feedback")
             drawn, index = port.sites(ground, self._feedback_stream(cell))

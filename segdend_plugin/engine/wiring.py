@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segdend_plugin.cells.sites import FEEDBACK, FEEDFORWARD, Landing
 from segdend_plugin.engine.exchange import Exchange
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.population import Population
 from segdend_plugin.engine.projection import Kernel, Projection
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule import weights
 from segdend_plugin.types import HocObject
@@ -30,7 +30,7 @@ class Wiring:
         Conduction delays (ms).
     """
 
-    feedforward: Landing = FEEDFORWARD
+    feedforward: Landing = FORWARD
     feedback: Landing | None = FEEDBACK
     delay: float = 1.0
     feedback_delay: float = 1.0

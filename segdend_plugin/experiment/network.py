@@ -10,7 +10,7 @@ from segdend_plugin.cells import active, templates
 from segdend_plugin.cells.calibration import Synapse, lumped_conductance
 from segdend_plugin.cells.files import source as sources
 from segdend_plugin.cells.reduction import TOLERANCE
-from segdend_plugin.cells.sites import Landing, ground
+from segdend_plugin.cells.sites import ground
 from segdend_plugin.cells.survey import FREQUENCIES, Electrotonics, measure
 from segdend_plugin.engine import mechanisms, mpi
 from segdend_plugin.engine.network import Network
@@ -20,6 +20,7 @@ from segdend_plugin.experiment.parts import REST, Cable, Placement
 from segdend_plugin.hosts import netpyne as host
 from segdend_plugin.hosts.inhibition import ROLE
 from segdend_plugin.hosts.rules import MECHANISM
+from segdend_plugin.model.places import Landing
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.types import Array, HocObject
 

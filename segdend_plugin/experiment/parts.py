@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from segdend_plugin.cells.calibration import Equalised
-from segdend_plugin.cells.sites import Inputs as PerInput
-from segdend_plugin.cells.sites import Landing, Region, Weighting
+from segdend_plugin.model.places import Inputs as PerInput
+from segdend_plugin.model.places import Landing, Region, Weighting
 from segdend_plugin.rule.inhibition import Onto, Silence, Source
 from segdend_plugin.rule.plateau import Kind
 from segdend_plugin.rule.variant import Initial, Location, Route, Signal

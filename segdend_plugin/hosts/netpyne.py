@@ -10,7 +10,7 @@ SegDendProjection::
 `role` is ``'feedforward'`` (by default onto basal dendrites, learned) or ``'feedback'`` (from the output population
 onto the tips of tufts, fixed). `sec` names where synapses land: a section list of the cell, ``'tips'`` (of its list
 ``'tuft'``), ``'nexus'`` (where its list ``'trunk'`` meets ``'tuft'``) or ``'soma'``; the other parameters are fields
-of `segdend_plugin.cells.sites.Landing`: `sites`, `weighting`, `nearest`, `farthest` and `per_input`. Rules of
+of `segdend_plugin.model.places.Landing`: `sites`, `weighting`, `nearest`, `farthest` and `per_input`. Rules of
 interneurons have the role ``'inhibition'`` (`segdend_plugin.hosts.inhibition`). Every cell of one side reaches every
 cell of the other, with weights that the plugin draws: `probability`, `weight`, `synMech` and all other fields of
 NetPyNE's own rules are refused.
@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from segdend_plugin.cells.calibration import Equalised, Scale, Synapse
-from segdend_plugin.cells.sites import Landing, StandIn
+from segdend_plugin.cells.sites import StandIn
 from segdend_plugin.engine import exchange, inhibition, mechanisms, mpi, wiring
 from segdend_plugin.engine.inputs import Inputs
 from segdend_plugin.engine.layer import Layer
@@ -42,6 +42,7 @@ from segdend_plugin.engine.resting import Active
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.hosts.inhibition import InhibitionRule
 from segdend_plugin.hosts.rules import MECHANISM, ProjectionRule, take_rules
+from segdend_plugin.model.places import Landing
 from segdend_plugin.rule.variant import Route, Variant
 from segdend_plugin.types import HocObject
 

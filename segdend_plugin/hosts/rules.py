@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segdend_plugin.cells.sites import FEEDBACK, Landing
 from segdend_plugin.engine import wiring
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.hosts.inhibition import ROLE, InhibitionRule, read_inhibition
+from segdend_plugin.model.places import FEEDBACK, Landing
 from segdend_plugin.types import is_number
 
 MECHANISM = "SegDendProjection"

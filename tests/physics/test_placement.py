@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from segdend_plugin.cells.sites import Landing, draw, ground, nexus
+from segdend_plugin.cells.sites import draw, ground, nexus
 from segdend_plugin.errors import ConfigError, MorphologyError
 from segdend_plugin.experiment import config
+from segdend_plugin.model.places import Landing
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import yaml
 
-from segdend_plugin.cells.sites import Landing
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
+from segdend_plugin.model.places import Landing
 
 
 def test_default_round_trips_through_yaml(tmp_path):
