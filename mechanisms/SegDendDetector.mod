@@ -3,10 +3,9 @@ TITLE Detector of action potentials, for a soma that spikes by itself
 COMMENT
 Model
     Counts the upward crossings of a threshold by the somatic potential, one at the end
-    of the step in which it happens, and sums potential and rate over the windows of the
-    two phases, as SegDendSoma does for a soma that spikes by an escape rate. In the sum
-    of the potential, action potentials are cut off at the threshold. A steady current
-    may bring the cell near to firing.
+    of the step in which it happens, and offers what SegDendSoma does for a soma that
+    spikes by an escape rate. In `potential`, action potentials are cut off at the
+    threshold. A steady current may bring the cell near to firing.
 
 Parameters
     level -20 mV        threshold
@@ -22,8 +21,6 @@ NEURON {
     POINT_PROCESS SegDendDetector
     ELECTRODE_CURRENT i
     RANGE level, tonic, i, rest, unit, id, announced, spikes, potential, rate
-    RANGE forward_potential, forward_rate, target_potential, target_rate
-    GLOBAL forward_on, forward_off, target_on, target_off
 }
 
 UNITS {
@@ -37,12 +34,8 @@ PARAMETER {
     tonic = 0 (nA)
     rest = -80 (mV)
     unit = 1 (mV)
-    id = 0                      : the gid
+    id = 0                      : number of the cell
     announced = 1               : whether NetCons learn of the spikes
-    forward_on = 1e9 (ms)
-    forward_off = 1e9 (ms)
-    target_on = 1e9 (ms)
-    target_off = 1e9 (ms)
 }
 
 ASSIGNED {
@@ -54,10 +47,6 @@ ASSIGNED {
     spikes                      : 1 if one left in the last step
     potential                   : at the end of the step
     rate (/ms)                  : spikes in the last step over its length
-    forward_potential           : sums over the forward window
-    forward_rate (/ms)
-    target_potential            : sums over the target window
-    target_rate (/ms)
 }
 
 INITIAL {
@@ -65,10 +54,6 @@ INITIAL {
     spikes = 0
     potential = (v - rest)/unit
     rate = 0
-    forward_potential = 0
-    forward_rate = 0
-    target_potential = 0
-    target_rate = 0
 }
 
 BREAKPOINT {
@@ -93,15 +78,6 @@ PROCEDURE advance() {
         above = 0
     }
     rate = spikes/dt
-    : half a step of slack, because t is a sum of rounded steps
-    if (t > forward_on + 0.5*dt && t < forward_off + 0.5*dt) {
-        forward_potential = forward_potential + potential
-        forward_rate = forward_rate + rate
-    }
-    if (t > target_on + 0.5*dt && t < target_off + 0.5*dt) {
-        target_potential = target_potential + potential
-        target_rate = target_rate + rate
-    }
 }
 
 : net_event is only known to NET_RECEIVE, yet exact at the end of a step

@@ -39,7 +39,7 @@ VERBATIM
 
 namespace {
 
-const double gone = 0.;  // the counter of a cell that is no more
+const double gone = 0.;  // the counter of a cell that is no more: an error on one rank would leave the others waiting
 
 template <typename Handle>
 using Allgather = int (*)(const void*, int, Handle, void*, int, Handle, Handle);
@@ -53,6 +53,7 @@ struct Exchange {
         size_t size;
     };
     std::vector<Run> left;                                      // where these are in this trial, side by side
+    bool found{};
     std::vector<unsigned char> mine, all;
     double* counters{};                                         // of all ranks, as many places for each
 
@@ -64,7 +65,23 @@ struct Exchange {
         return allgather(mine.data(), n, handle(byte), all.data(), n, handle(byte), handle(communicator));
     }
 
+    // Once per trial: NEURON may have moved them.
+    void find_counters() {
+        left.clear();
+        for (auto& cell: cells) {
+            const double* counter = cell ? &*cell : &gone;
+            if (left.empty() || counter != left.back().first + left.back().size) {
+                left.push_back({counter, 0});
+            }
+            ++left.back().size;
+        }
+        found = true;
+    }
+
     void gather() {
+        if (!found) {
+            find_counters();
+        }
         unsigned char* to = mine.data();
         double most = 0.;
         for (const Run& run: left) {
@@ -105,14 +122,7 @@ ENDVERBATIM
 INITIAL {
 VERBATIM
     Exchange& x = *EXCHANGE;
-    x.left.clear();
-    for (auto& cell: x.cells) {
-        const double* counter = cell ? &*cell : &gone;  // once per trial: NEURON may have moved it
-        if (x.left.empty() || counter != x.left.back().first + x.left.back().size) {
-            x.left.push_back({counter, 0});
-        }
-        ++x.left.back().size;
-    }
+    x.find_counters();
     std::fill_n(x.counters, x.all.size(), 0.);
 ENDVERBATIM
 }
@@ -145,6 +155,13 @@ VERBATIM
     x.communicator = uintptr_t(*getarg(4));
     x.byte = uintptr_t(*getarg(5));
     x.pointers = *getarg(6) == 8.;
+ENDVERBATIM
+}
+
+: for a trial that begins without initialisation: in its first step, NEURON has sorted its data
+PROCEDURE restart() {
+VERBATIM
+    EXCHANGE->found = false;
 ENDVERBATIM
 }
 

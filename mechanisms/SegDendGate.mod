@@ -9,9 +9,9 @@ Model
         i = g (v - rest - unit*e)
 
     silent_in 0     never
-              1     in the windows of both phases, whose averages the rule reads
-              2     in the forward phase, from the start of the trial
-              3     in the target phase
+              1     in the windows of the trial, whose averages the rule reads
+              2     until the end of the first window: in the forward phase
+              3     after the end of the first window: in the target phase
 
     from `lead` ms before until the end of that part.
 
@@ -30,8 +30,7 @@ NEURON {
     THREADSAFE
     POINT_PROCESS SegDendGate
     NONSPECIFIC_CURRENT i
-    RANGE g, e, rest, unit, silent_in, lead, i
-    GLOBAL forward_on, forward_off, target_on, target_off
+    RANGE g, e, rest, unit, silent_in, lead, i, g_shut
 }
 
 UNITS {
@@ -47,17 +46,17 @@ PARAMETER {
     unit = 1 (mV)
     silent_in = 0
     lead = 0 (ms)
-    forward_on = 1e9 (ms)
-    forward_off = 1e9 (ms)
-    target_on = 1e9 (ms)
-    target_off = 1e9 (ms)
 }
 
 ASSIGNED {
     v (mV)
     i (nA)
-    g_shut (uS)
+    g_shut (uS)     : 0 while the gate is open
 }
+
+VERBATIM
+#include "segdend_trial.h"
+ENDVERBATIM
 
 BREAKPOINT {
     CONDUCTANCE g_shut
@@ -67,18 +66,21 @@ BREAKPOINT {
 
 : currents are evaluated in the middle of a step
 FUNCTION shut() {
-    LOCAL from_now
-    from_now = t + lead
-    shut = 0
-    if (silent_in == 1) {
-        if ((from_now > forward_on && t < forward_off) || (from_now > target_on && t < target_off)) {
-            shut = 1
+VERBATIM
+    const segdend::Trial& trial = segdend::trial;
+    const double now = t - trial.begin;
+    if (silent_in == 0. || trial.windows.empty()) {
+        return 0.;
+    }
+    const double first_ends = trial.time(trial.windows.front().last);
+    if (silent_in != 1.) {
+        return silent_in == 2. ? now < first_ends : now + lead > first_ends;
+    }
+    for (const auto& window: trial.windows) {
+        if (now + lead > trial.time(window.first) && now < trial.time(window.last)) {
+            return 1.;
         }
     }
-    if (silent_in == 2 && t < forward_off) {
-        shut = 1
-    }
-    if (silent_in == 3 && from_now > forward_off) {
-        shut = 1
-    }
+    return 0.;
+ENDVERBATIM
 }

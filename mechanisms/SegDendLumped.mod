@@ -15,8 +15,8 @@ Parameters (on the 100 pF soma of templates/three_compartment.hoc, 0.1 uS is 1 /
     g_leak   0.01 uS    leak conductance, g_l = 0.1
     g_basal  0.06 uS    coupling of the basal dendrite, g_b = g_d = 0.6
     g_apical 0    uS    coupling of the apical dendrite, g_a = 0, 0.05 or 0.6
-    forward_lead, target_lead 0 ms  by which the plateaus precede the ends of the phases
-    basal, apical       pointers to the dendritic potentials (dimensionless)
+    basal, apical       pointers to the dendritic potentials (dimensionless); also() adds
+                        further ones
 
 Reference
     Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901, eqs 1-5, 13-14, 17, 21.
@@ -26,13 +26,10 @@ NEURON {
     THREADSAFE
     POINT_PROCESS SegDendLumped
     NONSPECIFIC_CURRENT i
-    POINTER basal, apical
+    POINTER basal, apical, more
     RANDOM stream
     RANGE g_leak, g_basal, g_apical, g, e
     RANGE rate_max, rest, unit, id, announced, spikes, potential, rate
-    RANGE forward_potential, forward_rate, target_potential, target_rate
-    RANGE forward_apical, target_apical, forward_lead, target_lead
-    GLOBAL key, example, forward_on, forward_off, target_on, target_off
 }
 
 UNITS {
@@ -45,8 +42,6 @@ PARAMETER {
     g_leak = 0.01 (uS)
     g_basal = 0.06 (uS)
     g_apical = 0 (uS)
-    forward_lead = 0 (ms)
-    target_lead = 0 (ms)
 }
 
 INCLUDE "segdend_escape.inc"
@@ -54,22 +49,52 @@ INCLUDE "segdend_escape.inc"
 ASSIGNED {
     basal
     apical
+    more                        : further drives of the dendrites, 0 for none
     i (nA)
     g (uS)
     e (mV)
     basal_at                    : addresses of what the pointers point to, 0 for nothing
     apical_at
-    forward_apical              : sums of the apical potential over the windows
-    target_apical
 }
 
 VERBATIM
+#include <vector>
+
 #undef HERE
 #undef KEEP
 #define HERE(address) (*reinterpret_cast<const double* const*>(&(address)))
 #define KEEP(address) (*reinterpret_cast<const double**>(&(address)))
 
+#undef MORE
+#define MORE (*reinterpret_cast<More**>(&_p_more))
+
 namespace {
+
+// Further drives of a basal (0) and an apical (1) dendrite, and where they are in this trial.
+struct More {
+    std::vector<neuron::container::data_handle<double>> drives[2];
+    std::vector<const double*> at[2];
+
+    void find() {
+        for (int dendrite = 0; dendrite < 2; ++dendrite) {
+            at[dendrite].clear();
+            for (auto& one: drives[dendrite]) {
+                if (const double* now = static_cast<double*>(one)) {
+                    at[dendrite].push_back(now);
+                }
+            }
+        }
+    }
+
+    double add(int dendrite, double sum) const {
+        for (const double* one: at[dendrite]) {
+            sum += *one;
+        }
+        return sum;
+    }
+};
+
+size_t cells_with_more{};  // where there are none, none is looked for
 
 // the drive of a dendrite, which may have no synapses
 inline double drive(const double* at) {
@@ -90,46 +115,44 @@ void reversals(size_t n, const double* __restrict zero, const double* __restrict
 }
 
 [[gnu::noinline]] void pull_all(_internalthreadargsproto_) {
-    const size_t n = _nt->_ml_list[_mechtype]->_nodecount;
+    const Memb_list& cells = *_nt->_ml_list[_mechtype];
+    const size_t n = cells._nodecount;
     double *reversal = BLOCK(e), *current = BLOCK(i);  // until they are known, they hold the drives
     const double *basal_in = BLOCK(basal_at), *apical_in = BLOCK(apical_at);
     for (size_t k = 0; k < n; ++k) {
         reversal[k] = drive(HERE(basal_in[k]));
         current[k] = drive(HERE(apical_in[k]));
     }
-    reversals(n, BLOCK(rest), BLOCK(unit), BLOCK(g_basal), BLOCK(g_apical), BLOCK(g), current, reversal);
-}
-
-// Adds the apical drives of the cells whose window is open.
-void sum_open(size_t n, double time, double step, double on, double off, const double* __restrict lead,
-              const double* apical_in, double* sum) {
-    auto open = [&](size_t k) { return (time + lead[k] - 0.5 * step > on) & (time + lead[k] - 0.5 * step < off); };
-    size_t any = 0;
-    for (size_t k = 0; k < n; ++k) {
-        any += open(k);
-    }
-    for (size_t k = 0; any && k < n; ++k) {
-        if (open(k)) {
-            sum[k] += drive(HERE(apical_in[k]));
+    for (size_t k = 0; cells_with_more && k < n; ++k) {
+        Datum* const _ppvar = cells._pdata[k];
+        if (const More* const drives = MORE) {
+            reversal[k] = drives->add(0, reversal[k]);
+            current[k] = drives->add(1, current[k]);
         }
     }
-}
-
-[[gnu::noinline]] void sum_apical(_internalthreadargsproto_) {
-    const size_t n = _nt->_ml_list[_mechtype]->_nodecount;
-    const double* apical_in = BLOCK(apical_at);
-    sum_open(n, t, dt, forward_on, forward_off, BLOCK(forward_lead), apical_in, BLOCK(forward_apical));
-    sum_open(n, t, dt, target_on, target_off, BLOCK(target_lead), apical_in, BLOCK(target_apical));
+    reversals(n, BLOCK(rest), BLOCK(unit), BLOCK(g_basal), BLOCK(g_apical), BLOCK(g), current, reversal);
 }
 
 }  // namespace
 ENDVERBATIM
 
+CONSTRUCTOR {
+VERBATIM
+    MORE = nullptr;
+ENDVERBATIM
+}
+
+DESTRUCTOR {
+VERBATIM
+    cells_with_more -= MORE != nullptr;
+    delete MORE;
+    MORE = nullptr;
+ENDVERBATIM
+}
+
 INITIAL {
     find_drives()
     g = g_leak + g_basal + g_apical
-    forward_apical = 0
-    target_apical = 0
     start_escape()
 }
 
@@ -151,11 +174,6 @@ ENDVERBATIM
 
 PROCEDURE advance() {
     escape()
-VERBATIM
-    if (_iml + 1 == _nt->_ml_list[_mechtype]->_nodecount) {
-        sum_apical(_threadargs_);
-    }
-ENDVERBATIM
 }
 
 : once per trial, because following a POINTER costs NEURON more than a cell's whole step
@@ -163,5 +181,20 @@ PROCEDURE find_drives() {
 VERBATIM
     KEEP(basal_at) = nrn_pointing(&(basal)) ? &(basal) : nullptr;
     KEEP(apical_at) = nrn_pointing(&(apical)) ? &(apical) : nullptr;
+    if (MORE) {
+        MORE->find();
+    }
+ENDVERBATIM
+}
+
+: also(dendrite, drive): a further drive (a reference) of the basal (0) or the apical (1) dendrite, added after those
+: that it has
+PROCEDURE also() {
+VERBATIM
+    if (!MORE) {
+        MORE = new More;
+        ++cells_with_more;
+    }
+    MORE->drives[*getarg(1) != 0.].push_back(hoc_hgetarg<double>(2));
 ENDVERBATIM
 }

@@ -2,18 +2,18 @@ TITLE Dense plastic projection: every presynaptic cell onto all postsynaptic cel
 
 COMMENT
 Model
-    One object for all synapses from one layer to the cells of another layer that live
-    on this rank. It learns of the spikes of presynaptic cells
+    One object for all synapses of a set of connections onto the cells that live on this
+    rank. It learns of the spikes of presynaptic cells
 
         on any rank      by reading their counters of spikes in every step: listen()
                          (of other ranks those that SegDendExchange has gathered; where
                          it cannot, one NetCon each, whose weight[0] is the cell's index)
-        of the image     by drawing the trains of all inputs itself, from the streams
+        of inputs        by drawing the trains of all of them itself, from the streams
                          of these (SegDendInput), so that none has to travel: draw()
 
-    all with the same conduction delay and in the same step, however they come. In each
-    step the weight columns of the cells whose spikes arrived are added, in ascending
-    order whatever the order of arrival, and filtered:
+    each presynaptic cell with one conduction delay. In each step the weight columns of
+    the cells whose spikes arrived are added, in ascending order whatever the order of
+    arrival, and filtered:
 
         kernel 0: kappa(t) = (exp(-t/tau_slow) - exp(-t/tau_fast))/(tau_slow - tau_fast)
                   the postsynaptic potential of the paper (eqs 11-12)
@@ -37,20 +37,22 @@ Model
     inhibition. A weight that learns through 0 changes sides.
 
     The average of every presynaptic cell's filtered train s (always with kappa) over
-    the two windows is kept in closed form: a spike adds the mean of kappa over those
-    steps of the window that it reaches. learn() adds the outer product of these
-    forward averages with a postsynaptic vector to the weights; scale_learning() takes a
-    factor for every place of every postsynaptic cell, by which these changes differ.
+    every window of the trial (segdend_trial.h) is kept in closed form: a spike adds the
+    mean of kappa over those steps of the window that it reaches. learn() adds the outer
+    product of a window's averages with a postsynaptic vector to the weights, learn_with()
+    that of any two vectors; scale_learning() takes a factor for every place of every
+    postsynaptic cell, by which these changes differ. Where `keep` is set, arrivals() tells
+    afterwards which spikes arrived in which step.
 
 Memory is the caller's: bind() takes Vectors of fixed size, and whether to split
     weights (n_pre*n_post, postsynaptic cell fastest), bias (n_post), slot (n_pre),
-    out (n_slots*n_post, split 2*n_slots*n_post), forward_trace (n_pre), target_trace (n_pre), in 1/ms.
+    out (n_slots*n_post, split 2*n_slots*n_post), traces (windows*n_pre, in 1/ms; trace_into() takes another one).
 
 Parameters
     tau_slow 10 ms, tau_fast 3 ms     tau_L and tau_s
     kernel   0                        see above
     memory   0 ms                     0 for the whole kernel; 10 ms in the released code
-    key, example, until               streams and end of the trial, as of SegDendInput
+    keep     0                        whether to keep the spikes that arrive in a trial
 
 Reference
     Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901, eqs 11-13 and Methods.
@@ -60,8 +62,7 @@ NEURON {
     THREADSAFE
     POINT_PROCESS SegDendProjection
     POINTER state
-    RANGE tau_slow, tau_fast, kernel, memory
-    GLOBAL forward_on, forward_off, target_on, target_off, key, example, until
+    RANGE tau_slow, tau_fast, kernel, memory, keep
 }
 
 PARAMETER {
@@ -69,13 +70,7 @@ PARAMETER {
     tau_fast = 3 (ms)
     kernel = 0
     memory = 0 (ms)
-    forward_on = 1e9 (ms)
-    forward_off = 1e9 (ms)
-    target_on = 1e9 (ms)
-    target_off = 1e9 (ms)
-    key = 0
-    example = 0
-    until = 0 (ms)
+    keep = 0
 }
 
 ASSIGNED {
@@ -88,24 +83,65 @@ VERBATIM
 #include "segdend_kernel.h"
 #include "segdend_rates.h"
 #include "segdend_spikes.h"
+#include "segdend_trial.h"
 
 namespace {
+
+// Presynaptic spikes that arrived together.
+struct Arrival {
+    long step;
+    int pre, count;
+};
 
 struct Projection {
     Spikes spikes;
     Rates rates;
     Kernel filter;
     Drive drive;
-    double *forward_trace{}, *target_trace{};
-    double* place_gain{};  // factors of learning, per slot and postsynaptic cell, or none
+    double* traces{};               // averages of presynaptic cells, a row for each window
+    size_t rows{};                  // how many of these there are
+    double* place_gain{};           // factors of learning, per slot and postsynaptic cell, or none
+    std::vector<Arrival> arrivals;  // of this trial, if they are kept
 
-    void step_spikes(long now, const Window& forward, const Window& target) {
+    // The inputs of one draw().
+    Source& block(double index) {
+        if (!(index >= 0. && index < double(spikes.drawn.size()))) {
+            hoc_execerror("SegDendProjection: there is no block of this number: take what draw() returned.", nullptr);
+        }
+        return spikes.drawn[size_t(index)].source;
+    }
+
+    void trace_into(IvocVect* vector) {
+        traces = vector_vec(vector);
+        rows = drive.n_pre ? size_t(vector_capacity(vector)) / drive.n_pre : 0;
+    }
+
+    void start_traces() {
+        std::fill_n(traces, rows * drive.n_pre, 0.);
+        arrivals.clear();
+    }
+
+    // The averages in a window of the trial.
+    double* trace(size_t window) {
+        return traces + window * drive.n_pre;
+    }
+
+    size_t windows() const {
+        return std::min(rows, segdend::trial.windows.size());
+    }
+
+    void step_spikes(long now, bool kept) {
         spikes.fetch(now);
         if (!spikes.fired.empty()) {
-            const double in_forward = filter.mean(now, forward), in_target = filter.mean(now, target);
-            for (int pre: spikes.fired) {
-                forward_trace[pre] += spikes.count[pre] * in_forward;
-                target_trace[pre] += spikes.count[pre] * in_target;
+            for (size_t window = 0; window < windows(); ++window) {
+                const double part = filter.mean(now, segdend::trial.windows[window]);
+                double* const sum = trace(window);
+                for (int pre: spikes.fired) {
+                    sum[pre] += spikes.count[pre] * part;
+                }
+            }
+            for (size_t k = 0; kept && k < spikes.fired.size(); ++k) {
+                arrivals.push_back({now, spikes.fired[k], spikes.count[spikes.fired[k]]});
             }
             drive.add(spikes);
             spikes.clear();
@@ -113,20 +149,23 @@ struct Projection {
         drive.filter(filter);
     }
 
-    void step_rates(long now, const Window& forward, const Window& target) {
+    void step_rates(long now) {
         rates.fetch();
-        for (int pre = 0; pre < drive.n_pre; ++pre) {
-            forward_trace[pre] += forward.holds(now) ? rates.come[pre] / forward.steps() : 0.;
-            target_trace[pre] += target.holds(now) ? rates.come[pre] / target.steps() : 0.;
+        for (size_t window = 0; window < windows(); ++window) {
+            const segdend::Window& its = segdend::trial.windows[window];
+            double* const sum = trace(window);
+            for (int pre = 0; its.holds(now) && pre < drive.n_pre; ++pre) {
+                sum[pre] += rates.come[pre] / its.steps();
+            }
         }
         drive.weigh(rates.come);
     }
 
-    // weights[pre, post] += forward_trace[pre] * post[post]
-    void learn(const double* __restrict post) {
+    // weights[pre, post] += factor[pre] * post[post]
+    void learn(const double* factor, const double* __restrict post) {
         const int n = drive.n_post;
         for (int pre = 0; pre < drive.n_pre; ++pre) {
-            const double trace = forward_trace[pre];
+            const double trace = factor[pre];
             if (trace != 0.) {
                 double* __restrict weight = drive.weights + size_t(pre) * n;
                 if (place_gain) {
@@ -166,11 +205,10 @@ INITIAL {
 VERBATIM
     Projection& p = *PROJECTION;
     p.filter.start(kernel, tau_slow, tau_fast, memory, dt);
-    p.spikes.start(dt, key, example, until);
+    p.spikes.start(dt);
     p.rates.start(dt);
     p.drive.start(p.filter);
-    std::fill_n(p.forward_trace, p.drive.n_pre, 0.);
-    std::fill_n(p.target_trace, p.drive.n_pre, 0.);
+    p.start_traces();
 ENDVERBATIM
 }
 
@@ -181,15 +219,15 @@ BREAKPOINT {
 BEFORE BREAKPOINT {
 VERBATIM
     Projection& p = *PROJECTION;
-    if (t == 0. || !p.spikes.started()) {
-        return;  // initialisation evaluates currents once before the first step, and so may others before that
+    const double passed = (t - segdend::trial.begin) / dt;
+    const long now = long(std::floor(passed));
+    if (!p.spikes.started() || std::fabs(passed - double(now) - 0.5) > 0.25) {
+        return;  // a step has its currents in its middle; initialisation and others evaluate them at other times
     }
-    const long now = long(std::floor(t / dt));
-    const Window forward(forward_on, forward_off, dt), target(target_on, target_off, dt);
     if (p.rates.bound()) {
-        p.step_rates(now, forward, target);
+        p.step_rates(now);
     } else {
-        p.step_spikes(now, forward, target);
+        p.step_spikes(now, keep != 0.);
     }
 ENDVERBATIM
 }
@@ -200,7 +238,16 @@ VERBATIM
 ENDVERBATIM
 }
 
-: bind(weights, bias, slot, out, forward_trace, target_trace, split)
+: for a trial that begins without initialisation: averages, kept arrivals and the trains of inputs begin anew; drives
+: and spikes on their way go on
+PROCEDURE restart() {
+VERBATIM
+    PROJECTION->spikes.restart(dt);
+    PROJECTION->start_traces();
+ENDVERBATIM
+}
+
+: bind(weights, bias, slot, out, traces, split)
 PROCEDURE bind() {
 VERBATIM
     Projection& p = *PROJECTION;
@@ -208,34 +255,66 @@ VERBATIM
     p.drive.bias = vector_vec(vector_arg(2));
     p.drive.slot = vector_vec(vector_arg(3));
     p.drive.out = vector_vec(vector_arg(4));
-    p.forward_trace = vector_vec(vector_arg(5));
-    p.target_trace = vector_vec(vector_arg(6));
     p.drive.n_post = vector_capacity(vector_arg(2));
     p.drive.n_pre = vector_capacity(vector_arg(3));
-    p.drive.split = *getarg(7) != 0.;
+    p.drive.split = *getarg(6) != 0.;
     p.drive.bind(vector_capacity(vector_arg(4)));
+    p.trace_into(vector_arg(5));
     p.spikes.bind(p.drive.n_pre);
+ENDVERBATIM
+}
+
+: trace_into(traces): keep the averages of as many windows as this Vector has room for in it
+PROCEDURE trace_into() {
+VERBATIM
+    PROJECTION->trace_into(vector_arg(1));
 ENDVERBATIM
 }
 
 : listen(index, spikes, delay): take the spikes of a presynaptic cell on this rank from its counter (a reference)
 PROCEDURE listen() {
 VERBATIM
-    Spikes& spikes = PROJECTION->spikes;
-    spikes.local.push_back(int(*getarg(1)));
-    spikes.counters.push_back(hoc_hgetarg<double>(2));
-    spikes.cell_delay = *getarg(3);
+    Lane& lane = PROJECTION->spikes.lane(*getarg(3));
+    lane.cells.push_back(int(*getarg(1)));
+    lane.counters.push_back(hoc_hgetarg<double>(2));
 ENDVERBATIM
 }
 
-: draw(levels, gids, rate_max, delay): draw the trains of inputs here, from their Vectors of brightness and gids
-PROCEDURE draw() {
+: draw(levels, numbers, rate_max, delay, first): draw the trains of inputs here, which are the presynaptic cells from
+: `first` on, from Vectors of their constant levels and of the numbers of the cells; returns which block of inputs it is
+FUNCTION draw() {
 VERBATIM
-    Spikes& spikes = PROJECTION->spikes;
-    spikes.level = vector_vec(vector_arg(1));
-    spikes.gid = vector_vec(vector_arg(2));
-    spikes.input_rate = *getarg(3);
-    spikes.input_delay = *getarg(4);
+    Projection& p = *PROJECTION;
+    const int cells = vector_capacity(vector_arg(1)), first = ifarg(5) ? int(*getarg(5)) : 0;
+    if (first < 0 || first + cells > p.drive.n_pre || vector_capacity(vector_arg(2)) != cells) {
+        hoc_execerror("SegDendProjection.draw: there are fewer presynaptic cells or numbers: correct `first`.",
+                      nullptr);
+    }
+    p.spikes.drawn.push_back({Source(size_t(cells)), vector_vec(vector_arg(1)), vector_vec(vector_arg(2)), *getarg(3),
+                              *getarg(4), first});
+    return double(p.spikes.drawn.size() - 1);
+ENDVERBATIM
+}
+
+: draw_course(block, times, levels): from now on, levels (piece*n + cell) that change at times (ms from the start)
+PROCEDURE draw_course() {
+VERBATIM
+    Source& source = PROJECTION->block(*getarg(1));
+    source.show_course(vector_arg(2), vector_arg(3), 0, source.size());
+ENDVERBATIM
+}
+
+: draw_given(block, times, cells): from now on, these spikes (ms from the start, and which cell of the block)
+PROCEDURE draw_given() {
+VERBATIM
+    PROJECTION->block(*getarg(1)).show_spikes(vector_arg(2), vector_arg(3), 0);
+ENDVERBATIM
+}
+
+: draw_constant(block): from now on, the constant levels
+PROCEDURE draw_constant() {
+VERBATIM
+    PROJECTION->block(*getarg(1)).show_constant();
 ENDVERBATIM
 }
 
@@ -255,9 +334,39 @@ VERBATIM
 ENDVERBATIM
 }
 
-: learn(post): weights[pre, post] += forward_trace[pre] * post[post]
+: learn(post, window): weights[pre, post] += average[pre] * post[post], with the averages in a window of the trial
 PROCEDURE learn() {
 VERBATIM
-    PROJECTION->learn(vector_vec(vector_arg(1)));
+    Projection& p = *PROJECTION;
+    const double window = *getarg(2);
+    if (!(window >= 0. && window < double(p.rows))) {
+        hoc_execerror("SegDendProjection.learn: the trial had no such window: take the number of one it had.", nullptr);
+    }
+    p.learn(p.trace(size_t(window)), vector_vec(vector_arg(1)));
+ENDVERBATIM
+}
+
+: learn_with(pre, post): weights[pre, post] += pre[pre] * post[post]
+PROCEDURE learn_with() {
+VERBATIM
+    PROJECTION->learn(vector_vec(vector_arg(1)), vector_vec(vector_arg(2)));
+ENDVERBATIM
+}
+
+: arrivals(steps, cells, counts): fills three Vectors with the spikes that arrived in the trial, if they are kept: the
+: step (from 0) in which, at which presynaptic cell, and how many, in the order of steps and cells
+PROCEDURE arrivals() {
+VERBATIM
+    const auto& kept = PROJECTION->arrivals;
+    double* to[3];
+    for (int k = 0; k < 3; ++k) {
+        vector_resize(vector_arg(k + 1), int(kept.size()));
+        to[k] = vector_vec(vector_arg(k + 1));
+    }
+    for (const Arrival& one: kept) {
+        *to[0]++ = double(one.step);
+        *to[1]++ = one.pre;
+        *to[2]++ = one.count;
+    }
 ENDVERBATIM
 }

@@ -3,8 +3,8 @@ TITLE Escape-rate (stochastic) soma
 COMMENT
 Model
     Put on the soma of any cell, it turns the somatic potential into spikes at a rate
-    that is a sigmoid of it, and averages potential and rate over the windows of the
-    two phases. It injects no current. See segdend_escape.inc for the equations.
+    that is a sigmoid of it. It injects no current. See segdend_escape.inc for the
+    equations.
 
 Parameters
     rate_max 0.2 /ms    largest rate
@@ -19,8 +19,6 @@ NEURON {
     POINT_PROCESS SegDendSoma
     RANDOM stream
     RANGE rate_max, rest, unit, id, announced, spikes, potential, rate
-    RANGE forward_potential, forward_rate, target_potential, target_rate
-    GLOBAL key, example, forward_on, forward_off, target_on, target_off
 }
 
 UNITS {

@@ -1,27 +1,12 @@
-// How a SegDendProjection filters spike trains, and the windows over which it averages them, in steps.
+// How a SegDendProjection filters spike trains, and their averages over a window.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 
+#include "segdend_trial.h"
+
 namespace {
-
-// The steps [first, last) of a phase.
-struct Window {
-    long first, last;
-
-    Window(double on, double off, double step)
-        : first(long(std::floor(on / step + 0.5)))
-        , last(long(std::floor(off / step + 0.5))) {}
-
-    bool holds(long now) const {
-        return now >= first && now < last;
-    }
-
-    double steps() const {
-        return double(last - first);
-    }
-};
 
 struct Kernel {
     double decay_slow{}, decay_fast{}, gain_slow{}, gain_fast{};
@@ -43,7 +28,7 @@ struct Kernel {
     }
 
     // Mean of kappa over those steps of a window that end after a spike that arrived in step `now`.
-    double mean(long now, const Window& window) const {
+    double mean(long now, const segdend::Window& window) const {
         const long youngest = std::max(window.first - now, 0L) + 1;  // ages, in steps
         const long oldest = kept ? std::min(window.last - now, kept) : window.last - now;
         if (oldest < youngest) {

@@ -1,4 +1,4 @@
-"""The only place where mV, nA and MOhm become the dimensionless potentials of the rule.
+"""From impedances (MOhm) to the currents (nA) that give every synapse the effect that the rule expects.
 
 A drive of 1 on any basal site (or, per cell, on an average one) moves the soma by `somatic_gain` units, and a drive of
 1 on the tuft moves the mean potential of its sites by one unit, at steady state and in every cell, whatever its shape.
@@ -17,38 +17,9 @@ import numpy as np
 
 from segdend_plugin.cells.electrotonics import Segregation, segregation, transfer_impedance
 from segdend_plugin.cells.sites import Ground, Place, segment_at
+from segdend_plugin.cells.units import TAU_SHORT, Scale
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.types import Array, Segment
-
-Equalised = Literal["per_site", "per_cell"]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """What the rule's numbers mean in a cell.
-
-    Attributes
-    ----------
-    rest
-        Potential that the rule calls 0 (mV).
-    unit
-        Millivolts that the rule calls 1.
-    calibration
-        Whether unit drive moves the soma equally from every site (``"per_site"``), or only on average over the sites
-        of a cell, all of which then have the same current (``"per_cell"``).
-    """
-
-    rest: float = -70.0
-    unit: float = 1.0
-    calibration: Equalised = "per_site"
-
-
-PER_MICROSIEMENS = 10.0  # 1/ms for 1 uS on the 100 pF soma of the three-compartment cell
-
-
-def lumped_conductance(rate: float) -> float:
-    """Return the conductance (uS) of a three-compartment cell for the paper's value in 1/ms."""
-    return rate / PER_MICROSIEMENS
 
 
 def basal_currents(impedance: Array, somatic_gain: float, scale: Scale) -> Array:
@@ -241,15 +212,13 @@ class Synapse:
     def _charge_for_unit_peak(self) -> float:
         """Return the charge of NMDA channels relative to AMPA channels with the same peak.
 
-        A spike opens AMPA channels as exp(-t/TAU)/TAU; NMDA channels follow through a filter of `tau_nmda`, which keeps
-        the area and lowers the peak to (TAU/tau_nmda)^(TAU/(tau_nmda - TAU))/tau_nmda.
+        A spike opens AMPA channels as exp(-t/tau_s)/tau_s; NMDA channels follow through a filter of `tau_nmda`, which keeps
+        the area and lowers the peak to (tau_s/tau_nmda)^(tau_s/(tau_nmda - tau_s))/tau_nmda.
         """
-        ratio = TAU / self.tau_nmda
-        return float(self.tau_nmda / TAU * ratio ** (-TAU / (self.tau_nmda - TAU)))
+        ratio = TAU_SHORT / self.tau_nmda
+        return float(self.tau_nmda / TAU * ratio ** (-TAU_SHORT / (self.tau_nmda - TAU_SHORT)))
 
 
-TAU = 3.0
-"""Decay (ms) of the drive on a cable (tau_s of the paper)."""
 NMDA_SLOPE = 0.062
 """Of the block of NMDA channels by magnesium (1/mV; Jahr & Stevens 1990, eq 4a)."""
 

@@ -50,6 +50,10 @@ class Calibrated:
         """Take the feedback sites of the last cell, with their current in nA per unit."""
         self.local = lambda: [current * float(np.mean([transfer_impedance(place, places).sum() for place in places]))]
 
+    def close(self) -> None:
+        """Measure nothing any more, for that needs the cells."""
+        self.somatic = self.local = list
+
 
 def report(
     ranks: Ranks, kinds: Mapping[str, Sequence[Calibrated]], somatic_gain: float, rest: float

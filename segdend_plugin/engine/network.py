@@ -1,354 +1,393 @@
-"""A layered network on this rank: shows examples, reads the windows, applies the rule."""
+"""A graph that was built on this rank: runs trials, reads what was wanted, changes what learns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from segdend_plugin.engine import mpi, state
-from segdend_plugin.engine.exchange import Exchange
-from segdend_plugin.engine.inputs import Inputs
-from segdend_plugin.engine.layer import Layer
-from segdend_plugin.engine.population import Averages, Population
-from segdend_plugin.engine.windows import announce
-from segdend_plugin.errors import DataError
+from segdend_plugin.engine.kinds.base import Cells
+from segdend_plugin.engine.kinds.lumped import LumpedCells
+from segdend_plugin.engine.kinds.poisson import InputCells
+from segdend_plugin.engine.learned import Bound, Learned, joined
+from segdend_plugin.engine.mpi import Ranks
+from segdend_plugin.engine.plans import Plans
+from segdend_plugin.engine.readings import Readings
+from segdend_plugin.engine.seen import Seen
+from segdend_plugin.engine.session import Session
+from segdend_plugin.errors import ConfigError, DataError, SegDendError
+from segdend_plugin.model.changes import Before, Bias, Changes
+from segdend_plugin.model.graph import Graph, Population
 from segdend_plugin.model.streams import Purpose
-from segdend_plugin.rule import backprop
-from segdend_plugin.rule.feedback import FeedbackWeights, feedback_change
-from segdend_plugin.rule.phases import Schedule
-from segdend_plugin.rule.plateau import burst_difference, plateau, plateau_difference, plateau_leads
-from segdend_plugin.rule.targets import (
-    hidden_delta,
-    hidden_scale,
-    output_delta,
-    output_scale,
-    postsynaptic_change,
-)
-from segdend_plugin.rule.variant import Variant
-from segdend_plugin.types import Array
+from segdend_plugin.model.trial import Stimulus, Trial
+from segdend_plugin.model.wants import Want, Weights
+from segdend_plugin.types import Array, Integers
 
-
-@dataclass(frozen=True)
-class Observation:
-    """What whole layers did in one training example, the same on every rank; hidden layers from the input on.
-
-    Attributes
-    ----------
-    output_delta, hidden_deltas, backprop_deltas
-        Errors of the output cells, the errors that hidden cells learn from, and exact ones.
-    averages
-        Window averages of every hidden layer and the output layer.
-    differences
-        Plateau differences alpha_t - alpha_f (or of bursts) of every hidden layer.
-    forward
-        Weights out of every hidden layer, shape (n_hidden, n_next), as they were in the example.
-    feedback
-        Weights onto the tufts of every hidden layer, shape (n_source, n_hidden), as they were in the example.
-    interneuron_rates
-        Mean rate (1/ms) of every population of interneurons in the two windows, shape (n_populations, 2).
-    """
-
-    output_delta: Array
-    hidden_deltas: list[Array]
-    backprop_deltas: list[Array]
-    averages: list[Averages]
-    differences: list[Array]
-    forward: list[Array]
-    feedback: list[Array]
-    interneuron_rates: Array
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Network:
-    """Inputs, hidden layers and output layer of this rank.
+    """A graph, as far as it is on this rank.
 
     Parameters
     ----------
-    ranks
-        The MPI job.
-    inputs, hidden, output
-        The layers, built and connected.
-    seed
-        Seed of the experiment.
-    variant
-        Form of the algorithm.
+    session
+        The process.
+    graph
+        What was built.
+    cells
+        Of every population, those of this rank.
+    sets
+        What learns or acts, by name.
+    readings
+        What reads in the time step.
+    rest
+        Potential (mV) at which trials begin.
     """
 
     def __init__(
         self,
-        ranks: mpi.Ranks,
-        inputs: Inputs,
-        hidden: Sequence[Layer],
-        output: Population,
-        seed: int,
-        variant: Variant = Variant(),  # noqa: B008  frozen
+        session: Session,
+        graph: Graph,
+        cells: Mapping[str, Cells],
+        sets: Mapping[str, Learned],
+        readings: Readings,
+        rest: float,
     ) -> None:
-        self.ranks, self.inputs, self.hidden, self.output = ranks, inputs, tuple(hidden), output
-        self.seed, self.variant = seed, variant
-        self.interneurons: tuple[Population, ...] = ()
-        self._output_layer = Layer((output,))
-        self.exchanges: list[Exchange] = []  # alive as long as the projections that read them
-        self._feedback = FeedbackWeights(
-            seed, [layer.gids for layer in hidden], len(output.gids), variant.feedback, variant.initial
-        )
+        self._session, self.graph, self.cells, self.sets = session, graph, dict(cells), dict(sets)
+        self._readings, self._rest = readings, rest
+        self._alive = True
+        self._plans = Plans(graph, self.cells, readings)
+        self._trials = 0
+        self._waiting: tuple[Trial, Purpose] | None = None
+        self.derived: dict[str, Array] = {}
+        """Numbers that were derived on one machine and are read on resume."""
 
     @property
-    def needs_events(self) -> bool:
-        """Whether spikes of cells reach other ranks as events, because these cannot gather counters."""
-        return self.ranks.size > 1 and mpi.allgather_in_c() is None
+    def ranks(self) -> Ranks:
+        """The MPI job."""
+        return self._session.ranks
 
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """Hidden layers and the output layer, from the input on."""
-        return (*self.hidden, self._output_layer)
+    def check_alive(self) -> None:
+        """Raise unless this is the network that was built last.
 
-    @property
-    def sizes(self) -> list[int]:
-        """Number of cells in every layer, input first."""
-        return [len(self.inputs.gids), *(len(layer.gids) for layer in self.layers)]
-
-    def feedback_sources(self, depth: int) -> list[int]:
-        """Return the cells that send feedback to hidden layer `depth`."""
-        above = depth + 1 if self.variant.feedback.route == "layerwise" else len(self.hidden)
-        return self.layers[above].gids
-
-    def announce_spikes(self, wanted: bool = True) -> None:
-        """Choose whether spikes reach NetCons and ``pc.spike_record``, beside the plastic projections.
-
-        Projections count the spikes of cells and draw those of the inputs without events; results are the same with and
-        without. Where ranks cannot gather counters, spikes of cells are announced in any case.
+        Raises
+        ------
+        SegDendError
+            If another one was built since: NEURON holds one at a time.
         """
-        self.inputs.announce(wanted)
-        for population in (*(own for layer in self.layers for own in layer.populations), *self.interneurons):
-            population.announce(wanted or self.needs_events)
+        if not self._alive:
+            raise SegDendError(
+                "network: another one was built since in this process, which holds one at a time: use that one, or "
+                "build this one anew."
+            )
 
-    def show(self, image: Array, schedule: Schedule, purpose: Purpose, example: int, label: int | None = None) -> None:
-        """Run one trial from rest; it depends on weights, seed and example alone.
+    # ---- who is where
+
+    def local(self, population: str) -> Integers:
+        """Return where the cells of this rank stand in their population, shape (n,)."""
+        return self._cells_of(population).positions
+
+    def gain(self, population: str, *, whole: bool = False) -> Array:
+        """Return k_b of each cell: of this rank's, or of all."""
+        cells = self._cells_of(population)
+        return np.full(cells.population.size if whole else cells.n, cells.gain)
+
+    def whole(self, population: str, values: Array) -> Array:
+        """Return values of all cells of a population on every rank; every rank must call this.
 
         Parameters
         ----------
-        image
-            Brightness of every input, shape (n_input,), 0 to 1.
-        schedule
-            Times of the phases.
-        purpose, example
-            Key of the random streams.
-        label
-            Position of the output cell that the teacher excites in the target phase.
+        population
+            Its name.
+        values
+            Of the cells of this rank; the last axis counts them.
+        """
+        return joined(self.ranks.allgather((self.local(population), values)))
+
+    def millivolts(self, population: str, values: Array) -> Array:
+        """Return potentials in mV of potentials in units of the rule."""
+        scale = self._cells_of(population).scale
+        return scale.rest + scale.unit * values
+
+    def _cells_of(self, population: str) -> Cells:
+        return self.cells[self.graph[population].name]
+
+    def announce_spikes(self, wanted: bool = True) -> None:
+        """Choose whether spikes reach NetCons and ``pc.spike_record``, beside the learned sets.
+
+        Dense sets count the spikes of cells and draw those of inputs without events; results are the same with and
+        without. Where ranks cannot gather counters, spikes of cells are announced in any case.
+        """
+        self.check_alive()
+        for cells in self.cells.values():
+            needed = self._session.needs_events and not isinstance(cells, InputCells)
+            cells.announce(wanted or needed)
+
+    # ---- a trial
+
+    def run(
+        self,
+        trial: Trial,
+        purpose: Purpose,
+        wants: Sequence[Want],
+        before: Before | None = None,
+        *,
+        rates: Mapping[str, float] = _NOTHING,
+        state: Mapping[str, Array] = _NOTHING,
+    ) -> Seen:
+        """Run one trial from rest; it depends on weights, seed and example alone. Every rank must call this.
+
+        Parameters
+        ----------
+        trial
+            What is shown, and when its windows are open.
+        purpose
+            With seed and example the key of the random streams.
+        wants
+            What is read.
+        before
+            What is set before.
+        rates, state
+            What a rule finds in what was seen: learning rates, and its own state.
+
+        Returns
+        -------
+        Seen
+            What was wanted.
         """
         from neuron import h
 
-        self.inputs.show(image)
-        if label is not None:
-            self.output.teach(label, self.variant.cells_per_class)
-            self._spread_plateaus(example)
-        announce(schedule, self.seed, purpose, example, teach=label is not None)
-        h.dt = schedule.dt
-        h.finitialize(self.output.scale.rest)
-        self.ranks.pc.psolve(schedule.time(schedule.end))
+        self._prepare(trial, wants, before)
+        self._session.tell(trial, self.graph.seed, purpose)
+        h.dt = trial.dt
+        h.finitialize(self._rest)
+        self.ranks.pc.psolve(trial.end * trial.dt)
+        return self._see(trial, purpose, rates, state)
 
-    def learn(
-        self, schedule: Schedule, rates: Sequence[float], example: int, *, train_hidden: bool, observe: bool = False
-    ) -> tuple[Averages, Observation | None]:
-        """Change the weights by what the last trial left in the windows (eqs 10 and 26).
+    def begin(self, trial: Trial, purpose: Purpose, wants: Sequence[Want], before: Before | None = None) -> None:
+        """Begin a trial at NEURON's present time, for a caller that runs it; every rank must call this."""
+        from neuron import h
+
+        if h.dt != trial.dt:
+            raise ConfigError(f"trial: NEURON's dt is {h.dt:g} ms, the network's is {trial.dt:g}: set them alike.")
+        self._prepare(trial, wants, before, h.t)
+        self._session.tell(trial, self.graph.seed, purpose, h.t)
+        self._waiting = (trial, purpose)
+        self._readings.restart()
+        for one in self.sets.values():
+            one.restart()
+        for cells in self.cells.values():
+            cells.restart()
+        self._session.restart()
+
+    def end(self, *, rates: Mapping[str, float] = _NOTHING, state: Mapping[str, Array] = _NOTHING) -> Seen:
+        """End the trial that was begun, which the caller has run; every rank must call this."""
+        if self._waiting is None:
+            raise ConfigError("trial: none was begun: call begin_trial first.")
+        self.check_alive()
+        trial, purpose = self._waiting
+        self._waiting = None
+        return self._see(trial, purpose, rates, state)
+
+    def look(self, wants: Sequence[Want], trial: Trial, *, state: Mapping[str, Array] = _NOTHING) -> Seen:
+        """Read weights before a trial; every rank must call this."""
+        values: dict[Want, Array] = {want: self._weights(want) for want in wants if isinstance(want, Weights)}
+        if len(values) < len(wants):
+            raise ConfigError("rule: before a trial only weights can be wanted: leave the others to after it.")
+        return Seen(self, trial, Purpose.TRAINING_SPIKES, -1, values, _NOTHING, state)
+
+    def _prepare(self, trial: Trial, wants: Sequence[Want], before: Before | None, begin: float = 0.0) -> None:
+        self.check_alive()
+        if trial.dt != self.graph.dt:
+            raise ConfigError(f"trial: its dt is {trial.dt:g} ms, the network's {self.graph.dt:g}: make it anew.")
+        plan = self._plans.take(wants)
+        if before is not None:
+            self._take(before, trial)
+        self._readings.prepare(len(trial.windows), trial.end)
+        for one in self.sets.values():
+            one.prepare(trial, keep=bool(plan.traces), begin=begin)
+        for cells in self.cells.values():
+            cells.prepare(trial, begin)
+        self._show(trial.stimulus, taught=trial.taught)
+        self._trials += 1
+
+    def _show(self, stimulus: Stimulus, *, taught: bool) -> None:
+        for population in self.graph.inputs:
+            cells = self.cells[population.name]
+            if isinstance(cells, InputCells):
+                if population.name not in stimulus.drive:
+                    raise DataError(f"stimulus: it has no drive for {population.name!r}: give it levels or spikes.")
+                cells.show(stimulus.drive[population.name])
+        for population in self.graph.taught if taught else ():
+            cells = self.cells[population.name]
+            if isinstance(cells, LumpedCells) and cells.teachers is not None:
+                if population.name not in stimulus.target:
+                    raise DataError(f"stimulus: it has no target for {population.name!r}: give it one.")
+                cells.teachers.prepare(stimulus.target[population.name])
+
+    def _take(self, before: Before, trial: Trial) -> None:
+        for name, matrix in before.weights.items():
+            one = self.sets[name]
+            wanted = self.graph.n_pre(one.connections), self.graph[one.post].size
+            if matrix.shape != wanted:
+                raise DataError(f"set {name!r}: the weights to set have shape {matrix.shape}: {wanted} is needed.")
+            one.weights[:] = matrix[:, self.local(one.post)]
+        for (name, window), leads in before.leads.items():
+            index = next((k for k, shown in enumerate(trial.windows) if shown.name == window), None)
+            if index is not None:
+                self._plans.set_leads(name, index, leads)
+
+    # ---- reading
+
+    def _see(self, trial: Trial, purpose: Purpose, rates: Mapping[str, float], state: Mapping[str, Array]) -> Seen:
+        values = self._plans.read(trial, self.whole)
+        for other in self._plans.plan.others:
+            if isinstance(other, Weights):
+                values[other] = self._weights(other)
+            else:
+                index = next((k for k, shown in enumerate(trial.windows) if shown.name == other.window), None)
+                if index is not None:
+                    values[other] = self.sets[other.connections].filtered(index)
+        return Seen(self, trial, purpose, self._trials, values, rates, state)
+
+    def _weights(self, want: Weights) -> Array:
+        one = self.sets[self.graph.set(want.connections).name]
+        return self._whole_of(one, one.effective() if want.effective else one.weights)
+
+    def _whole_of(self, one: Learned, weights: Array) -> Array:
+        return joined(self.ranks.allgather((one.columns(self.local(one.post)), weights)))
+
+    # ---- learning
+
+    def bind(self, seen: Sequence[Seen], changes: Changes, *, keep: bool = False) -> list[Bound]:
+        """Return what an example changes, with what it needs of the trials that were seen.
 
         Parameters
         ----------
-        schedule
-            Times of the trial.
-        rates
-            Learning rate of each hidden layer and of the output layer.
-        example
-            Number of the trial's example.
-        train_hidden
-            Whether hidden weights change, too; False freezes them, the usual control.
-        observe
-            Whether to collect what all layers did.
+        seen
+            The trials of the example; the last one is the network's last.
+        changes
+            What the rule makes of them.
+        keep
+            Whether other trials run before it is applied, so that presynaptic factors are copied.
 
-        Returns
-        -------
-        Averages
-            Those of the local output cells.
-        Observation or None
-            What whole layers did.
+        Raises
+        ------
+        ConfigError
+            If the changes are not of the last trial of this network, or of sets that do not learn.
         """
-        averages = {
-            population.name: population.averages(schedule) for layer in self.layers for population in layer.populations
-        }
-        mine = averages[self.output.name]
-        deltas = {self.output.name: output_delta(mine.target_rate, mine.forward_potential, self.output.somatic_gain)}
-        differences = {}
-        for population in self._hidden_populations():
-            seen = averages[population.name]
-            differences[population.name] = self._difference(population, seen, example)
-            deltas[population.name] = hidden_delta(
-                differences[population.name], seen.forward_potential, population.somatic_gain
-            )
-        observation = None
-        if observe or self.variant.hidden_error == "backprop":
-            exact, forward = self._backprop(averages, deltas[self.output.name])
-            if self.variant.hidden_error == "backprop":
-                deltas.update(self._local(exact))
-            if observe:
-                observation = self._observe(schedule, averages, deltas, differences, exact, forward)
-        scales = [*[hidden_scale()] * len(self.hidden), output_scale()]
-        for depth, (layer, rate, scale) in enumerate(zip(self.layers, rates, scales, strict=True)):
-            if depth < len(self.hidden) and not train_hidden:
+        self.check_alive()
+        last = seen[-1]
+        if not last.belongs_to(self) or last.number != self._trials:
+            raise ConfigError("learning: this is not the trial that the network has seen last: run it, then learn.")
+        if last.purpose is not Purpose.TRAINING_SPIKES:
+            raise ConfigError("learning: the last trial was a test: show a training example, then learn.")
+        windows = {window.name: k for k, window in enumerate(last.trial.windows)}
+        bound = []
+        for change in changes.changes:
+            if isinstance(change, Bias):
+                bound.append(self._bind_bias(change))
                 continue
-            for population in layer.populations:
-                if population.inbound is not None:
-                    population.inbound.learn(postsynaptic_change(deltas[population.name], rate, scale))
-        self._learn_feedback(averages)
-        if self.variant.feedback.is_renewed:
-            self.renew_feedback(example + 1)
-        return mine, observation
+            one = self.sets[self.graph.set(change.connections).name]
+            if not self.graph.set(change.connections).learned:
+                raise ConfigError(
+                    f"rule: it changes the set {change.connections!r}, which is fixed: make the set learned, or leave "
+                    "it out."
+                )
+            bound.append(one.bind(change, windows, self.local(one.post), keep=keep))
+        return bound
 
-    def renew_feedback(self, example: int) -> None:
-        """Set the feedback weights that the training example `example` meets; learned ones start anew."""
-        follows = self.variant.feedback.follows_weights
-        feedback = self._feedback.at(example, self._whole_forward() if follows else [])
-        for layer, matrix in zip(self.hidden, feedback, strict=True):
-            for population in layer.populations:
-                if population.feedback is not None:
-                    population.feedback.weights[:] = matrix[:, layer.columns(population)]
+    def _bind_bias(self, change: Bias) -> Bound:
+        positions = self.local(change.population)
+        mine = change.change if len(change.change) == len(positions) else change.change[positions]
+        biases = self.biases(change.population)
 
-    def _hidden_populations(self) -> list[Population]:
-        return [population for layer in self.hidden for population in layer.populations]
+        def add() -> None:
+            biases[:] += mine
 
-    def _spread_plateaus(self, example: int) -> None:
-        sd = self.variant.plateau_jitter
-        if sd == 0.0:
-            return
-        for depth, layer in enumerate(self.hidden):
-            leads = plateau_leads(self.seed, depth, example, len(layer.gids), sd)
-            for population in layer.populations:
-                population.set_leads(leads[:, layer.columns(population)])
+        return Bound(None, add)
 
-    def _plateau(self, apical: Array) -> Array:
-        return plateau(apical, self.variant.plateau, self.variant.plateau_gain)
+    def apply(self, batch: Iterable[Sequence[Bound]]) -> None:
+        """Add what the examples of a batch change, in their order; decay comes first, bounds act once."""
+        self.check_alive()
+        examples = list(batch)
+        decays: dict[str, float] = {}
+        for bound in (one for example in examples for one in example if one.decay is not None):
+            name, factor = bound.decay  # type: ignore[misc]
+            if decays.setdefault(name, factor) != factor:
+                raise ConfigError(f"rule: the set {name!r} decays differently within a batch: decay alike, or batch=1.")
+        for name, factor in decays.items():
+            self.sets[name].weights[:] *= factor
+        for example in examples:
+            for bound in example:
+                bound.add()
+        for one in self.sets.values():
+            one.bound()
 
-    def _difference(self, population: Population, seen: Averages, example: int) -> Array:
-        forward, target = self._plateau(seen.forward_apical), self._plateau(seen.target_apical)
-        if self.variant.plateau == "bursts":
-            return burst_difference(forward, target, self.seed, example, population.local_gids)
-        return plateau_difference(forward, target)
+    # ---- state
 
-    def _learn_feedback(self, averages: dict[str, Averages]) -> None:
-        rate = self.variant.feedback.learning_rate
-        for population in self._hidden_populations() if rate else []:
-            if population.feedback is not None:
-                seen = averages[population.name]
-                change = feedback_change(seen.forward_potential, self._plateau(seen.forward_apical), rate)
-                population.feedback.learn(change, biases=False)
+    def biases(self, population: str) -> Array:
+        """Return the biases of the cells of this rank, a view; they stand with the first forward set."""
+        first = self.graph.onto(population, "forward")
+        if not self.graph[population].bias or not first:
+            raise ConfigError(f"population {population!r}: it has no biases: leave them alone.")
+        return self.sets[first[0].name].constant
 
-    def _backprop(self, averages: dict[str, Averages], output: Array) -> tuple[list[Array], list[Array]]:
-        """Return the exact errors of whole hidden layers, and the weights out of these."""
-        forward = self._whole_forward()
-        somas = [
-            layer.whole(self.ranks, {name: seen.forward_potential for name, seen in averages.items()})
-            for layer in self.hidden
+    def _saved(self) -> tuple[list[Learned], list[Population]]:
+        sets = [
+            one
+            for one in self.sets.values()
+            if one.connections.role == "forward" or (one.connections.role == "feedback" and one.connections.learned)
         ]
-        gains = [
-            np.concatenate([np.full(len(p.gids), p.somatic_gain) for p in layer.populations]) for layer in self.hidden
-        ]
-        whole_output = self._output_layer.whole(self.ranks, {self.output.name: output})
-        return backprop.hidden_deltas(forward, whole_output, somas, gains), forward
+        biased = [p for p in self.graph.populations if p.bias and self.graph.onto(p.name, "forward")]
+        return sets, biased
 
-    def _local(self, whole: Sequence[Array]) -> dict[str, Array]:
-        """Return the part of whole hidden layers that belongs to the local cells of each population."""
-        result = {}
-        for layer, values in zip(self.hidden, whole, strict=True):
-            for population in layer.populations:
-                result[population.name] = values[layer.columns(population)]
-        return result
+    def gather(self) -> tuple[dict[str, Array], dict[str, Array]] | None:
+        """Collect weights and biases on rank 0, None elsewhere; every rank must call this.
 
-    def _whole_forward(self) -> list[Array]:
-        """Return the weights out of every hidden layer as somas feel them, shape (n_hidden, n_next)."""
-        result = []
-        for layer in self.layers[1:]:
-            result.append(layer.whole(self.ranks, {p.name: p.effective_weights() for p in layer.populations}))
-        return result
-
-    def _observe(
-        self,
-        schedule: Schedule,
-        averages: dict[str, Averages],
-        deltas: dict[str, Array],
-        differences: dict[str, Array],
-        exact: list[Array],
-        forward: list[Array],
-    ) -> Observation:
-        whole = []
-        for layer in self.layers:
-            names = [population.name for population in layer.populations]
-            columns = [
-                layer.whole(self.ranks, {name: getattr(averages[name], field.name) for name in names})
-                for field in fields(Averages)
-            ]
-            whole.append(Averages(*columns))
-        feedback = [
-            layer.whole(
-                self.ranks,
-                {p.name: p.feedback.weights if p.feedback is not None else np.empty(0) for p in layer.populations},
-            )
-            for layer in self.hidden
-        ]
-        return Observation(
-            self._output_layer.whole(self.ranks, deltas),
-            [layer.whole(self.ranks, deltas) for layer in self.hidden],
-            exact,
-            whole,
-            [layer.whole(self.ranks, differences) for layer in self.hidden],
-            forward,
-            feedback,
-            np.array([self._mean_rates(population, schedule) for population in self.interneurons]).reshape(-1, 2),
+        Returns
+        -------
+        weights, biases : dict
+            Of forward sets and learned feedback, shape (n_pre, n_post); of populations, shape (n,).
+        """
+        sets, biased = self._saved()
+        mine = (
+            {one.connections.name: (one.columns(self.local(one.post)), one.weights) for one in sets},
+            {p.name: (self.local(p.name), self.biases(p.name)) for p in biased},
         )
+        everyone = self.ranks.gather(mine)
+        if everyone is None:
+            return None
+        names = [one.connections.name for one in sets]
+        weights = {name: joined([part[0][name] for part in everyone]) for name in names}
+        biases = {p.name: joined([part[1][p.name] for part in everyone]) for p in biased}
+        return weights, biases
 
-    def _mean_rates(self, population: Population, schedule: Schedule) -> Array:
-        seen = population.averages(schedule)
-        rates = {population.name: np.array([seen.forward_rate, seen.target_rate])}
-        mean: Array = Layer((population,)).whole(self.ranks, rates).mean(axis=1)
-        return mean
+    def scatter(self, weights: Mapping[str, Array], biases: Mapping[str, Array]) -> None:
+        """Take weights and biases as :meth:`gather` gives them, the same on every rank, which keeps its own cells'."""
+        self.check_alive()
+        sets, biased = self._saved()
+        for one in sets:
+            name = one.connections.name
+            if name not in weights:
+                raise DataError(f"The weights have no set {name!r}: take those of this network.")
+            one.take(weights[name], one.columns(self.local(one.post)), self.graph[one.post].size)
+        for population in biased:
+            if population.name not in biases or biases[population.name].shape != (population.size,):
+                raise DataError(
+                    f"The biases of {population.name!r} are missing or of another size: take this network's."
+                )
+            self.biases(population.name)[:] = biases[population.name][self.local(population.name)]
 
-    def gather_weights(self) -> dict[str, tuple[Array, Array]] | None:
-        """Collect all weights and biases on rank 0, in the order of gids.
-
-        Returns
-        -------
-        dict or None
-            Population name -> weights (n_pre, n_post), biases (n_post,); None on other ranks.
-        """
-        populations = [population for layer in self.layers for population in layer.populations]
-        return state.gather(self.ranks, populations, lambda population: population.inbound)
-
-    def gather_feedback(self) -> dict[str, Array] | None:
-        """Collect the feedback weights that learn on rank 0; all others follow from weights, seed and example.
-
-        Returns
-        -------
-        dict or None
-            Population name -> weights (n_source, n_post), empty without learning; None on other ranks.
-        """
-        populations = self._hidden_populations() if self.variant.feedback.learning_rate else []
-        collected = state.gather(self.ranks, populations, lambda population: population.feedback)
-        return None if collected is None else {name: matrix for name, (matrix, _) in collected.items()}
-
-    def set_weights(self, weights: dict[str, tuple[Array, Array]]) -> None:
-        """Take weights and biases as :meth:`gather_weights` gives them; every rank keeps its own cells'."""
-        for layer in self.layers:
-            for population in layer.populations:
-                if population.name not in weights:
-                    raise DataError(f"The weights have no population {population.name!r}: take those of this network.")
-                if population.inbound is not None:
-                    matrix, biases = weights[population.name]
-                    columns = state.local_columns(population, population.inbound, matrix)
-                    population.inbound.weights[:] = matrix[:, columns]
-                    population.inbound.biases[:] = biases[columns]
-
-    def set_feedback(self, feedback: dict[str, Array]) -> None:
-        """Take learned feedback weights as :meth:`gather_feedback` gives them."""
-        for population in self._hidden_populations():
-            if population.name in feedback and population.feedback is not None:
-                matrix = feedback[population.name]
-                population.feedback.weights[:] = matrix[:, state.local_columns(population, population.feedback, matrix)]
+    def close(self) -> None:
+        """Give up every NEURON object; from then on every call is answered with one sentence."""
+        if self._alive:
+            self._alive = False
+            self._plans.close()
+            for one in self.sets.values():
+                one.close()
+            for cells in self.cells.values():
+                cells.close()
+            self._readings.close()

@@ -3,25 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from segdend_plugin.engine.kinds.base import Active
 from segdend_plugin.types import Segment
-
-
-@dataclass(frozen=True)
-class Active:
-    """A cell whose soma spikes by itself.
-
-    Attributes
-    ----------
-    tonic
-        Steady current into the soma (nA).
-    rest
-        Each segment and its resting potential (mV).
-    """
-
-    tonic: float
-    rest: Sequence[tuple[Segment, float]]
 
 
 class RestingState:
@@ -53,3 +37,7 @@ class RestingState:
     def at(self, place: Segment, otherwise: float) -> float:
         """Return the resting potential (mV) at a place, `otherwise` where no active cell is."""
         return self._of.get(str(place), otherwise)
+
+    def close(self) -> None:
+        """Give up every NEURON object."""
+        self._handler = None

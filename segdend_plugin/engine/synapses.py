@@ -1,11 +1,12 @@
-"""Sites on cable cells: the current or the conductances that a projection's drive opens at one place."""
+"""Sites on cable cells: the current or the conductances that a set's drive opens at one place."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from segdend_plugin.cells.calibration import Scale, Synapse
-from segdend_plugin.engine.projection import Projection
+from segdend_plugin.cells.calibration import Synapse
+from segdend_plugin.cells.units import Scale
+from segdend_plugin.engine.dense import Dense
 from segdend_plugin.types import HocObject, Segment
 
 
@@ -36,19 +37,17 @@ class Synapses:
         return self._synapse.model == "conductance"
 
     def nmda(self, role: str) -> float:
-        """Return the share of NMDA channels on ``"basal"`` or ``"tuft"`` sites."""
-        return self._synapse.nmda_feedback if role == "tuft" else self._synapse.nmda_feedforward
+        """Return the share of NMDA channels at the sites of forward or feedback sets."""
+        return self._synapse.nmda_feedback if role == "feedback" else self._synapse.nmda_feedforward
 
-    def site(
-        self, place: Segment, projection: Projection, post: int, slot: int, current: float, nmda: float = 0.0
-    ) -> HocObject:
+    def site(self, place: Segment, dense: Dense, post: int, slot: int, current: float, nmda: float = 0.0) -> HocObject:
         """Let one slot of one local cell act on a place, and return the mechanism, which the caller keeps.
 
         Parameters
         ----------
         place
             Where on the cell.
-        projection, post, slot
+        dense, post, slot
             Whose drive.
         current
             Current (nA) for unit drive; conductances give it at rest.
@@ -57,16 +56,16 @@ class Synapses:
         """
         from neuron import h
 
-        if not projection.split:
+        if not dense.split:
             site = h.SegDendSite(place)
             site.gain = current
-            h.setpointer(projection.drive(post, slot), "drive", site)
+            h.setpointer(dense.drive(post, slot), "drive", site)
             return site
         site = h.SegDendConductance(place)
         excitatory, inhibitory, slow = self._synapse.conductances(current, nmda, self._scale)
         site.gain_excitatory, site.gain_inhibitory, site.gain_nmda = excitatory, inhibitory, slow
         site.e_excitatory, site.e_inhibitory = self._synapse.e_excitatory, self._synapse.e_inhibitory
         site.tau_nmda = self._synapse.tau_nmda
-        h.setpointer(projection.drive(post, slot), "excitation", site)
-        h.setpointer(projection.inhibition(post, slot), "inhibition", site)
+        h.setpointer(dense.drive(post, slot), "excitation", site)
+        h.setpointer(dense.inhibition(post, slot), "inhibition", site)
         return site

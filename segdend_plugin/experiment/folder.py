@@ -7,79 +7,25 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, dataclass, fields
-from dataclasses import field as dataclass_field
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from segdend_plugin.errors import ConfigError, DataError
-from segdend_plugin.experiment import checkpoint
-from segdend_plugin.experiment.checkpoint import State
 from segdend_plugin.experiment.config import Experiment
-from segdend_plugin.experiment.trainer import Metric
+from segdend_plugin.experiment.summary import Summary
+from segdend_plugin.model import state as states
+from segdend_plugin.model.state import State
+from segdend_plugin.types import Array
 
-CHECKPOINT = "checkpoint.h5"
+if TYPE_CHECKING:
+    from segdend_plugin.experiment.reports import Metric
+
+CHECKPOINT, WEIGHTS = "checkpoint.h5", "weights.h5"
 LOCK = ".lock"
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What `summary.json` holds.
-
-    Attributes
-    ----------
-    cell
-        Cell of the hidden layers; for mixtures the fraction of each in every layer; None without hidden layers.
-    layers
-        Cells per layer, input first.
-    learning_rates
-        Of each hidden layer and the output layer, as used.
-    train_examples
-        Training examples shown, all epochs together.
-    test_examples, test_error
-        Held-out images of the final evaluation and the fraction that was wrong; `evaluated_on` says whether
-        they are the test images or validation images.
-    train_images_per_second, build_seconds
-        Wall-clock speed of training, and time to build the network beyond imports.
-    compartments
-        Segments of all cells on all ranks.
-    segregation
-        Per kind of cell: impedances (MOhm), attenuation and indices of segregation of tuft, soma and basal dendrites;
-        of a three-compartment cell what there is of these.
-    weights_sha256
-        Digest of all weights and biases in the order of gids.
-    reduction
-        Per kind of reduced cell: compartments of the full and the reduced one, and largest relative errors of the
-        responses of soma and tuft up to 100 Hz.
-    repairs
-        Per cell whose file did not go to NEURON as it is: what was different there, and what was made of it.
-    calibration
-        Per kind of cable cell: currents (nA) for unit drive of all feed-forward and feedback sites; transfer impedance
-        of feed-forward sites relative to the mean of their cell; gains that were asked for and, measured anew at the
-        last cell, reached.
-    """
-
-    cell: str | list[dict[str, float]] | None
-    layers: list[int]
-    learning_rates: list[float]
-    train_hidden: bool
-    ranks: int
-    seed: int
-    train_examples: int
-    test_examples: int
-    test_error: float
-    evaluated_on: str
-    train_images_per_second: float
-    build_seconds: float
-    compartments: int
-    segregation: dict[str, dict[str, float | None]]
-    weights_sha256: str
-    reduction: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
-    repairs: dict[str, list[str]] = dataclass_field(default_factory=dict)
-    calibration: dict[str, dict[str, Any]] = dataclass_field(default_factory=dict)
 
 
 class Folder:
@@ -135,7 +81,7 @@ class Folder:
             self._acquire()
             if (self.path / "config.yaml").exists():
                 raise FileExistsError(errno.EEXIST, "another run has taken it")
-            checkpoint.write_whole(self.path / "config.yaml", experiment.with_absolute_paths().to_yaml().encode())
+            states.write_whole(self.path / "config.yaml", experiment.with_absolute_paths().to_yaml().encode())
 
     def append(self, metric: Metric) -> None:
         """Add a line to `metrics.jsonl`."""
@@ -151,31 +97,28 @@ class Folder:
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
             whole = [line for line in lines if line.endswith("\n")]  # the last one may have been cut short
             kept = [line for line in whole if 0 < _json(line, self.path)["example"] <= example]
-            checkpoint.write_whole(path, "".join(kept).encode())
+            states.write_whole(path, "".join(kept).encode())
 
-    def write_checkpoint(self, state: State) -> None:
-        """Write `checkpoint.h5`, from which the run can be resumed."""
+    def write_state(self, name: str, state: State) -> None:
+        """Write `checkpoint.h5`, from which the run can be resumed, or `weights.h5`."""
         with self._writing():
-            checkpoint.save(self.path / CHECKPOINT, state)
+            states.save(self.path / name, state)
 
-    def read_checkpoint(self) -> State | None:
-        """Return where the run stopped, None for its beginning."""
-        path = self.path / CHECKPOINT
-        if not path.exists():
-            return None
-        return checkpoint.load(path, "remove it to begin the run anew with the same command")
-
-    def write_weights(self, state: State) -> None:
-        """Write `weights.h5`."""
-        with self._writing():
-            checkpoint.save(self.path / "weights.h5", state)
+    def read_state(self, name: str, remedy: str) -> State | None:
+        """Return what :meth:`write_state` wrote, None where nothing is there."""
+        path = self.path / name
+        return states.load(path, remedy) if path.exists() else None
 
     def write_summary(self, summary: Summary) -> None:
         """Write `summary.json`; its presence means that the run is complete, and needs no checkpoint any more."""
         with self._writing():
             content = json.dumps(asdict(summary), indent=2) + "\n"
-            checkpoint.write_whole(self.path / "summary.json", content.encode())
-            for name in (CHECKPOINT, f"{CHECKPOINT}.part"):  # the latter of a process that was killed
+            states.write_whole(self.path / "summary.json", content.encode())
+            for name in (
+                CHECKPOINT,
+                f"{CHECKPOINT}.old",
+                f"{CHECKPOINT}.part",
+            ):  # the last of a process that was killed
                 (self.path / name).unlink(missing_ok=True)
 
     def _acquire(self) -> None:
@@ -220,6 +163,23 @@ def read_summary(folder: Path) -> dict[str, Any]:
     if missing:
         raise DataError(f"summary.json in {str(folder)!r} has no {missing[0]!r}: give the folder of a finished run.")
     return summary
+
+
+def read_weights(folder: Path) -> dict[str, tuple[Array, Array]]:
+    """Return weights (n_pre, n) and biases (n,) of the first forward set onto every population of a run.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no finished run.
+    """
+    state = states.load(folder / WEIGHTS, "give the folder of a finished run")
+    found: dict[str, tuple[Array, Array]] = {}
+    for name, weights in state.weights.items():  # forward sets come first
+        post = name.rpartition("->")[2]
+        if post in state.biases and post not in found:
+            found[post] = weights, state.biases[post]
+    return found
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -1,43 +1,47 @@
-"""One run from description to results: what the command line and scripts call."""
+"""One run from description to results: what the command line and scripts call. A caller of `Learner`."""
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from segdend_plugin.cells.cable import segregation_lumped
+from segdend_plugin.callbacks import Callback, Progress
 from segdend_plugin.engine import calibrated, mpi
-from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import DataError, SegDendError
-from segdend_plugin.experiment import checkpoint, config, datasets
-from segdend_plugin.experiment.checkpoint import State
-from segdend_plugin.experiment.config import LUMPED, Experiment
-from segdend_plugin.experiment.datasets import Dataset
+from segdend_plugin.experiment import config, graph, rules, summary
+from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.diagnostics import Recorder
-from segdend_plugin.experiment.folder import Folder, Summary, read_summary
-from segdend_plugin.experiment.parts import Lumped
-from segdend_plugin.experiment.trainer import Metric, Progress, Trainer
+from segdend_plugin.experiment.folder import CHECKPOINT, WEIGHTS, Folder, read_summary
+from segdend_plugin.experiment.parts import REPORT_EVERY
+from segdend_plugin.experiment.provenance import now, provenance
+from segdend_plugin.experiment.reports import Counts, Evaluations, Observer, Reports, Saves, Silent, evaluate_images
+from segdend_plugin.experiment.summary import Summary
+from segdend_plugin.learner import Learner
+from segdend_plugin.model.graph import Graph
+from segdend_plugin.model.state import State, weights_sha256
+from segdend_plugin.tasks.images import Dataset
+
+log = logging.getLogger("segdend_plugin")
 
 
-class _Reports:
-    """Passes reports on to the observer and, on rank 0, into the folder."""
+@dataclass(frozen=True)
+class _Run:
+    """A run whose network is built."""
 
-    def __init__(self, observer: Progress, folder: Folder | None) -> None:
-        self.observer, self.folder = observer, folder
-        self.start, self.advance, self.finish = observer.start, observer.advance, observer.finish
-
-    def report(self, metric: Metric) -> None:
-        self.observer.report(metric)
-        if self.folder is not None:
-            self.folder.append(metric)
+    experiment: Experiment
+    dataset: Dataset
+    learner: Learner
+    build_seconds: float
+    began: datetime
 
 
-def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple[Summary, Path]:
+def train(experiment: Experiment, out: Path | None = None, observer: Observer | None = None) -> tuple[Summary, Path]:
     """Train a network and write the results.
 
     Parameters
@@ -47,7 +51,7 @@ def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple
     out
         Folder for the results, None for the next free one under ``runs``.
     observer
-        Shows progress.
+        Shows progress; nothing is shown without one.
 
     Returns
     -------
@@ -63,12 +67,12 @@ def train(experiment: Experiment, out: Path | None, observer: Progress) -> tuple
     ranks = mpi.start()
     dataset = _data(experiment)
     with _open(ranks, lambda: Folder(out)) as folder:
-        network, build_seconds = _build(experiment, dataset)
+        run = _build(experiment, dataset)
         _on_root(ranks, lambda: folder.create(experiment))
-        return _run(experiment, dataset, network, build_seconds, folder, None, observer)
+        return _train(run, folder, None, observer or Silent())
 
 
-def resume(path: Path, observer: Progress) -> tuple[Summary, Path]:
+def resume(path: Path, observer: Observer | None = None) -> tuple[Summary, Path]:
     """Continue an interrupted run from its last checkpoint, with the results of a run that never stopped.
 
     Parameters
@@ -76,7 +80,7 @@ def resume(path: Path, observer: Progress) -> tuple[Summary, Path]:
     path
         Folder of the run; one that is finished is left as it is.
     observer
-        Shows progress.
+        Shows progress; nothing is shown without one.
 
     Returns
     -------
@@ -90,83 +94,86 @@ def resume(path: Path, observer: Progress) -> tuple[Summary, Path]:
     """
     ranks = mpi.start()
     with _open(ranks, lambda: Folder(path, resume=True)) as folder:
-        summary = ranks.broadcast(_on_root(ranks, lambda: read_summary(path) if folder.is_finished else None))
-        if summary is not None:
-            known = {field.name for field in fields(Summary)} & summary.keys()
-            return Summary(**{name: summary[name] for name in known}), path
-        state = ranks.broadcast(_on_root(ranks, lambda: folder.read_checkpoint()))
+        done = ranks.broadcast(_on_root(ranks, lambda: read_summary(path) if folder.is_finished else None))
+        if done is not None:
+            known = {field.name for field in fields(Summary)} & done.keys()
+            return Summary(**{name: done[name] for name in known}), path
+        remedy = "remove it to begin the run anew with the same command"
+        state = ranks.broadcast(_on_root(ranks, lambda: folder.read_state(CHECKPOINT, remedy)))
         experiment = config.load(path / "config.yaml")
-        dataset = _data(experiment)
-        network, build_seconds = _build(experiment, dataset)
-        if state is not None:
-            _restore(network, state)
+        run = _build(experiment, _data(experiment))
         _on_root(ranks, lambda: folder.cut_back(state.example if state is not None else 0))
-        return _run(experiment, dataset, network, build_seconds, folder, state, observer)
+        return _train(run, folder, state, observer or Silent())
 
 
-def _run(
-    experiment: Experiment,
-    dataset: Dataset,
-    network: Network,
-    build_seconds: float,
-    folder: Folder | None,
-    state: State | None,
-    observer: Progress,
-) -> tuple[Summary, Path]:
+def _train(run: _Run, folder: Folder | None, state: State | None, observer: Observer) -> tuple[Summary, Path]:
     """Train from a state, or from the beginning, and write the results on the rank that has the folder."""
-    ranks = network.ranks
-    first = 0 if state is None else state.example
-    recorder = None
-    if folder is not None and experiment.diagnostics.every:
-        recorder = Recorder(folder.path, network.output.somatic_gain, first, network.variant.plateau_gain)
-    calibration = _calibration(network)
+    experiment, dataset, learner = run.experiment, run.dataset, run.learner
+    ranks = learner.network.ranks
+    calibration = summary.calibration(learner.network)
     if ranks.is_root:
         for failure in calibrated.failures(calibration):
-            print(f"segdend: {failure}", file=sys.stderr)
-    trainer = Trainer(experiment, dataset, network, _Reports(observer, folder), recorder)
-
-    def save(example: int) -> None:
-        reached = _state(network, example, trainer.seconds_training)
-        if folder is not None and reached is not None:
-            folder.write_checkpoint(reached)
-
-    if state is not None:
-        trainer.seconds_training = state.seconds
-    trainer.train(first, save)
-    error = trainer.evaluate(dataset.held_out, trainer.total)
-    final = _state(network, trainer.total, trainer.seconds_training)
-    compartments = sum(ranks.allgather(_local_compartments()))
-    segregation = _segregation(network, experiment.lumped)
+            log.warning(failure)
+    reports = Reports(observer, folder)
+    learner.fit(
+        dataset.train,
+        epochs=experiment.epochs(),
+        callbacks=_callbacks(run, reports, folder, 0 if state is None else state.example),
+        resume=state,
+    )
+    error = evaluate_images(learner, dataset.held_out, dataset.held_out_name, reports)
+    final = learner.state()
+    compartments = summary.compartments(learner.network)
     result: tuple[Summary, Path] | None = None
     if folder is not None and final is not None:
-        folder.write_weights(final)
-        summary = Summary(
+        folder.write_state(WEIGHTS, final)
+        found = Summary(
             cell=experiment.hidden_cells(),
-            layers=network.sizes,
-            learning_rates=list(trainer.rates),
+            layers=learner.graph.sizes,
+            learning_rates=rules.by_layer(learner),
             train_hidden=experiment.rule.train_hidden,
             ranks=ranks.size,
             seed=experiment.seed,
-            train_examples=trainer.total,
+            train_examples=learner.end,
             test_examples=len(dataset.held_out),
             test_error=error,
             evaluated_on=dataset.held_out_name,
-            train_images_per_second=trainer.total / trainer.seconds_training if trainer.total else 0.0,
-            build_seconds=build_seconds,
+            train_images_per_second=learner.end / learner.seconds if learner.end else 0.0,
+            build_seconds=run.build_seconds,
             compartments=compartments,
-            segregation=segregation,
-            weights_sha256=final.sha256,
-            reduction=_reduction(network),
+            segregation=summary.segregation(learner.network, experiment.lumped),
+            weights_sha256=weights_sha256(learner.graph, final.weights, final.biases),
+            reduction=summary.reduction(learner.network),
             repairs=_repairs(experiment),
             calibration=calibration,
+            provenance=provenance(
+                run.began, {"train": dataset.train.digest, dataset.held_out_name: dataset.held_out.digest}
+            ),
         )
-        folder.write_summary(summary)
-        result = summary, folder.path
+        folder.write_summary(found)
+        result = found, folder.path
     known: tuple[Summary, Path] = ranks.broadcast(result)  # type: ignore[assignment]  # rank 0 has one
     return known
 
 
-def evaluate(path: Path, observer: Progress, settings: Sequence[str] = ()) -> dict[str, Any]:
+def _callbacks(run: _Run, reports: Reports, folder: Folder | None, first: int) -> list[Callback]:
+    """Return what happens between examples, checkpoints last."""
+    experiment, dataset = run.experiment, run.dataset
+    every = experiment.training.evaluate_every or len(dataset.train)
+    found: list[Callback] = [
+        Counts(reports.observer),
+        Progress([REPORT_EVERY, every], report=reports.train),
+        Evaluations(dataset.held_out, dataset.held_out_name, every, experiment.training.evaluate_images, reports),
+    ]
+    if experiment.diagnostics.every:
+        path = None if folder is None else folder.path
+        found.insert(0, Recorder(path, run.learner, experiment, first))
+    if experiment.checkpoint.every:
+        found.append(Saves(folder, experiment.checkpoint.every))
+    return found
+
+
+def evaluate(path: Path, observer: Observer | None = None, settings: Sequence[str] = ()) -> dict[str, Any]:
     """Classify the held-out images with the weights of a run.
 
     Parameters
@@ -174,7 +181,7 @@ def evaluate(path: Path, observer: Progress, settings: Sequence[str] = ()) -> di
     path
         Folder of a run.
     observer
-        Shows progress.
+        Shows progress; nothing is shown without one.
     settings
         Changes of the run's description, ``"key.path=value"``: other images, full cells instead of reduced ones.
 
@@ -183,51 +190,53 @@ def evaluate(path: Path, observer: Progress, settings: Sequence[str] = ()) -> di
     dict
         ``test_error``, ``test_examples``, ``evaluated_on`` and ``weights_sha256``.
     """
-    if not (path / "weights.h5").is_file():
-        raise DataError(f"{str(path)!r} holds no weights.h5: give the folder of a finished run.")
+    ranks = mpi.start()
+    if not (path / WEIGHTS).is_file():
+        raise DataError(f"{str(path)!r} holds no {WEIGHTS}: give the folder of a finished run.")
     experiment = config.load(path / "config.yaml", settings)
-    state = checkpoint.load(path / "weights.h5", "give the folder of a run")
-    dataset = _data(experiment)
-    network, _ = _build(experiment, dataset)
-    _restore(network, state)
-    error = Trainer(experiment, dataset, network, observer).evaluate(dataset.held_out, state.example)
+    state = ranks.broadcast(_on_root(ranks, lambda: _weights(path)))
+    run = _build(experiment, _data(experiment))
+    run.learner.restore(state)
+    held_out, name = run.dataset.held_out, run.dataset.held_out_name
+    error = evaluate_images(run.learner, held_out, name, Reports(observer or Silent(), None))
     return {
         "test_error": error,
-        "test_examples": len(dataset.held_out),
-        "evaluated_on": dataset.held_out_name,
-        "weights_sha256": state.sha256,
+        "test_examples": len(held_out),
+        "evaluated_on": name,
+        "weights_sha256": weights_sha256(run.learner.graph, state.weights, state.biases),
     }
 
 
-def _state(network: Network, example: int, seconds: float) -> State | None:
-    """Return what rank 0 writes, None on other ranks."""
-    weights, feedback = network.gather_weights(), network.gather_feedback()
-    return None if weights is None or feedback is None else State(weights, feedback, example, seconds)
+def dry(experiment: Experiment) -> Graph:
+    """Return the graph of a description, without building anything; the data are read."""
+    dataset = _data(experiment)
+    return graph.graph(experiment, dataset.train.rates.shape[1], experiment.output_cells(dataset.classes))
 
 
-def _restore(network: Network, state: State) -> None:
-    network.set_weights(state.weights)
-    network.renew_feedback(state.example)
-    network.set_feedback(state.feedback)
+def _weights(path: Path) -> State:
+    from segdend_plugin.model import state as states
+
+    return states.load(path / WEIGHTS, "give the folder of a run")
 
 
 def _data(experiment: Experiment) -> Dataset:
-    dataset = datasets.load(experiment.data)
-    datasets.check_fits(dataset, experiment.layers.output or dataset.classes)
-    return dataset
+    return rules.dataset(experiment)
 
 
-def _build(experiment: Experiment, dataset: Dataset) -> tuple[Network, float]:
+def _build(experiment: Experiment, dataset: Dataset) -> _Run:
+    began = now()
     mpi.start()
     import netpyne.sim  # noqa: F401  imports are not building
 
     from segdend_plugin.engine import mechanisms
-    from segdend_plugin.experiment import network
+    from segdend_plugin.hosts import description
 
     mechanisms.load()
     start = time.perf_counter()
-    built = network.build(experiment, dataset.train.rates.shape[1], experiment.output_cells(dataset.classes))
-    return built, time.perf_counter() - start
+    made = graph.graph(experiment, dataset.train.rates.shape[1], experiment.output_cells(dataset.classes))
+    network = description.build(made)
+    learner = rules.learner(experiment, network)
+    return _Run(experiment, dataset, learner, time.perf_counter() - start, began)
 
 
 def _open(ranks: mpi.Ranks, make: Callable[[], Folder]) -> Any:
@@ -249,45 +258,7 @@ def _on_root(ranks: mpi.Ranks, make: Callable[[], Any]) -> Any:
     return result
 
 
-def _local_compartments() -> int:
-    from neuron import h
-
-    return sum(section.nseg for section in h.allsec() if not section.name().startswith("segdend_"))
-
-
-def _segregation(network: Network, lumped: Lumped) -> dict[str, dict[str, float | None]]:
-    """Return the electrical distance of the tuft, per kind of cell."""
-    found = {}
-    for population in (population for layer in network.hidden for population in layer.populations):
-        if population.kind == LUMPED:
-            found[LUMPED] = segregation_lumped(lumped.g_leak, lumped.g_basal, lumped.g_apical)
-        elif population.calibration is not None and population.calibration.segregation is not None:
-            found[population.kind] = population.calibration.segregation.to_dict()
-    return found
-
-
 def _repairs(experiment: Experiment) -> dict[str, list[str]]:
-    from segdend_plugin.experiment import network
+    from segdend_plugin.experiment import cells
 
-    return network.repairs(experiment)
-
-
-def _calibration(network: Network) -> dict[str, dict[str, Any]]:
-    """Return what calibration did to each kind of cell."""
-    kinds: dict[str, list[calibrated.Calibrated]] = {}
-    gain = 0.0
-    for population in (population for layer in network.hidden for population in layer.populations):
-        if population.calibration is not None:
-            kinds.setdefault(population.kind, []).append(population.calibrated)
-            gain = population.somatic_gain
-    return calibrated.report(network.ranks, kinds, gain, network.output.scale.rest)
-
-
-def _reduction(network: Network) -> dict[str, dict[str, Any]]:
-    """Return what the reduction of each kind of cell is worth."""
-    return {
-        population.kind: dict(population.stand_in.report)
-        for layer in network.hidden
-        for population in layer.populations
-        if population.stand_in is not None
-    }
+    return cells.repairs(experiment)

@@ -1,69 +1,241 @@
-"""Connection rules of ours among NetPyNE's connParams: what they may say, and what they say."""
+"""Connection rules of ours among NetPyNE's connParams: what they may say, and the graph that they describe.
+
+A rule is ours when its `plast` names the mechanism SegDend::
+
+    netParams.connParams['input->hidden'] = {
+        'preConds': {'pop': 'input'}, 'postConds': {'pop': 'hidden'}, 'sec': 'basal', 'delay': 1.0,
+        'plast': {'mech': 'SegDend', 'params': {'role': 'forward', 'sites': 8}}}
+
+`role` is ``'forward'`` (by default onto basal dendrites, learned), ``'feedback'`` (onto the tips of tufts, fixed
+unless ``'learned': True``) or ``'inhibition'`` (from interneurons: the other parameters are then fields of
+`segdend_plugin.rule.inhibition.Inhibition`). `sec` names where synapses land: a section list of the cell, ``'tips'``
+(of its list ``'tuft'``), ``'nexus'`` (where its list ``'trunk'`` meets ``'tuft'``) or ``'soma'``. Further parameters
+are `sites`, `weighting`, `nearest`, `farthest`, `per_input` (`segdend_plugin.model.places.Landing`), `learned`,
+`signal` and `memory` (`segdend_plugin.model.graph.Connections`), and `spread`, `fraction`, `scale` and `noise`
+(`segdend_plugin.model.graph.Initial`). Every cell of one side reaches every cell of the other, with weights that the
+plugin draws: `probability`, `weight`, `synMech` and all other fields of NetPyNE's own rules are refused.
+"""
 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from segdend_plugin.engine import wiring
+from segdend_plugin.cells.calibration import Synapse
+from segdend_plugin.cells.templates import Membrane
+from segdend_plugin.cells.units import PER_MICROSIEMENS, TAU_LONG, Scale
+from segdend_plugin.engine.kinds.cable import Cable
+from segdend_plugin.engine.kinds.lumped import Lumped
+from segdend_plugin.engine.kinds.poisson import Poisson
+from segdend_plugin.engine.layered import inhibition_sets
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.hosts.inhibition import ROLE, InhibitionRule, read_inhibition
-from segdend_plugin.model.places import FEEDBACK, Landing
+from segdend_plugin.model.graph import Connections, Graph, Initial, Kind, Population
+from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing
+from segdend_plugin.rule.inhibition import Inhibition
 from segdend_plugin.types import is_number
 
-MECHANISM = "SegDendProjection"
+MECHANISM = "SegDend"
+INPUT, LUMPED = "SegDendInput", "SegDendLumped"
 FIELDS = ("preConds", "postConds", "sec", "delay", "plast")
 """What is read of a connection rule of ours."""
+ROLES = ("forward", "feedback", "inhibition")
+_OLD_ROLES = {"feedforward": "forward"}
+_LANDING = {field.name for field in fields(Landing)} - {"region"}
+_SET = {"learned", "signal", "memory"}
+_INITIAL = {"spread", "fraction", "scale", "noise"}
+_INHIBITION = {field.name for field in fields(Inhibition)} - {"layer"}
 
 
 @dataclass(frozen=True)
-class ProjectionRule:
+class Rule:
     """One of our connection rules: from populations to populations."""
 
     label: str
     role: str
     pre: tuple[str, ...]
     post: tuple[str, ...]
-    landing: Landing
     delay: float
+    landing: Landing
+    initial: Initial
+    more: Mapping[str, Any]
+    inhibition: Inhibition | None = None
+
+    def sets(self) -> list[Connections]:
+        """Return one set for every postsynaptic population."""
+        role = "feedback" if self.role == "feedback" else "forward"
+        learned = {"learned": role == "forward"} | dict(self.more)
+        return [
+            Connections(
+                self.label if len(self.post) == 1 else f"{self.label}:{post}",
+                self.pre,
+                post,
+                self.landing,
+                role,  # type: ignore[arg-type]
+                delay=self.delay,
+                initial=self.initial,
+                **learned,
+            )
+            for post in self.post
+        ]
 
 
-def take_rules(conn_params: Any, dt: float) -> tuple[list[ProjectionRule], list[InhibitionRule]]:
-    """Remove our rules from NetPyNE's, before it would make one NetCon per synapse of them."""
-    found = {label: _read(label, conn_params[label], dt) for label in list(conn_params)}
-    for label, rule in found.items():
-        if rule is not None:
-            del conn_params[label]
-    rules = found.values()
-    return (
-        [rule for rule in rules if isinstance(rule, ProjectionRule)],
-        [rule for rule in rules if isinstance(rule, InhibitionRule)],
+@dataclass(frozen=True)
+class Kinds:
+    """What a NetPyNE model does not say of its cells."""
+
+    gain: float
+    scale: Scale
+    synapse: Synapse
+    location: str
+
+
+def take_rules(conn_params: Mapping[str, Any]) -> dict[str, Rule]:
+    """Return our rules by their labels."""
+    found = {label: _read(str(label), conn_params[label]) for label in conn_params}
+    return {label: rule for label, rule in found.items() if rule is not None}
+
+
+def graph_of(sim: Any, rules: Mapping[str, Rule], kinds: Kinds, seed: int, dt: float) -> Graph:
+    """Return the graph that our rules describe, on a model whose populations and cells NetPyNE has made.
+
+    Parameters
+    ----------
+    sim
+        NetPyNE's.
+    rules
+        Ours.
+    kinds
+        What is not said of the cells.
+    seed, dt
+        Of the graph.
+    """
+    named = [name for rule in rules.values() for name in (*rule.pre, *rule.post)]
+    unknown = next((name for name in named if name not in sim.net.pops), None)
+    if unknown is not None:
+        raise ConfigError(f"popParams: there is no population {unknown!r} that connParams name: add it.")
+    if not rules:
+        raise ConfigError(f"connParams: no rule has 'plast': {{'mech': {MECHANISM!r}}}: mark those that are to learn.")
+    learning = [c for rule in rules.values() if rule.inhibition is None for c in rule.sets()]
+    interneurons = {rule.pre[0]: rule.inhibition for rule in rules.values() if rule.inhibition is not None}
+    sizes = _sizes(sim, [name for name in sim.net.pops if name in named])
+    populations, first = [], 0
+    for name, size in sizes.items():
+        reached = any(c.post == name for c in learning)
+        back = any(c.post == name and c.role == "feedback" for c in learning)
+        sends = any(name in c.pre and c.role == "forward" and c.post != name for c in learning)
+        if reached and sends and not back:
+            raise ConfigError(
+                f"connParams: the hidden population {name!r} needs a feedback rule: without it nothing is learned."
+            )
+        kind = _kind(sim, name, kinds, interneurons.get(name), is_input=not reached and name not in interneurons)
+        populations.append(Population(name, size, kind, first, reached and not back, reached))
+        first += size
+    graph = Graph(seed, dt, tuple(populations), tuple(learning))
+    sets = [c for rule in rules.values() if rule.inhibition is not None for c in _inhibition(graph, rule)]
+    return replace(graph, connections=(*graph.connections, *sets))
+
+
+def _sizes(sim: Any, names: Sequence[str]) -> dict[str, int]:
+    everyone = (
+        sim.pc.py_allgather({name: len(sim.net.pops[name].cellGids) for name in names})
+        if sim.nhosts > 1
+        else [{name: len(sim.net.pops[name].cellGids) for name in names}]
+    )
+    sizes = {name: sum(part[name] for part in everyone) for name in names}
+    empty = next((name for name, size in sizes.items() if size == 0), None)
+    if empty is not None:
+        raise ConfigError(f"popParams[{empty!r}]: it has 0 cells, but connParams name it: give it one or more.")
+    return sizes
+
+
+def _inhibition(graph: Graph, rule: Rule) -> list[Connections]:
+    """Return the sets to and from one population of interneurons."""
+    hidden = [tuple(p.name for p in layer) for layer in graph.hidden_layers]
+    if rule.post not in hidden or rule.inhibition is None:
+        raise ConfigError(
+            f"connParams[{rule.label!r}]: interneurons inhibit one of the hidden layers "
+            f"{[list(post) for post in hidden]}, not {list(rule.post)}: mend the postConds."
+        )
+    inputs = [p for p in graph.inputs if isinstance(p.kind, Poisson)]
+    layers = [inputs, *graph.hidden_layers, list(graph.taught)]
+    return inhibition_sets(rule.pre[0], layers, replace(rule.inhibition, layer=hidden.index(rule.post)), rule.delay)
+
+
+def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, is_input: bool) -> Kind:
+    """Return what the cells of a population are."""
+    tags = sim.net.pops[name].tags
+    if is_input:
+        if tags.get("cellModel") != INPUT:
+            raise ConfigError(f"popParams[{name!r}]: the input population needs cellModel={INPUT!r}: set it.")
+        return Poisson()
+    label = str(tags.get("cellType", name))
+    rule = sim.net.params.cellParams.get(label) or {}
+    secs = rule.get("secs") or {}
+    points = [point for sec in secs.values() for point in (sec.get("pointps") or {}).values()]
+    lumped = next((point for point in points if point.get("mod") == LUMPED), None)
+    if lumped is not None:
+        defaults = {"g_leak": 0.01, "g_basal": 0.06, "g_apical": 0.0}
+        own: dict[str, Any] = {
+            key: round(float(lumped.get(key, value)) * PER_MICROSIEMENS, 12) for key, value in defaults.items()
+        }
+        if inhibition is not None:
+            own |= {"silent_in": inhibition.silent_in, "silent_lead": inhibition.silent_lead}
+        return Lumped(**own, label=label, scale=kinds.scale)
+    if inhibition is not None:
+        raise ConfigError(f"popParams[{name!r}]: interneurons need a {LUMPED} on their soma: add it.")
+    return Cable(
+        label,
+        membrane=Membrane(time_constant=_time_constant(secs)),
+        reduced=rule.get("reduction") is not None,
+        active=rule.get("active") is not None,
+        gain=kinds.gain,
+        scale=kinds.scale,
+        synapse=kinds.synapse,
+        location=kinds.location,
     )
 
 
-def _read(label: str, rule: Mapping[str, Any], dt: float) -> ProjectionRule | InhibitionRule | None:
+def _time_constant(secs: Mapping[str, Any]) -> float:
+    """Return the membrane time constant (ms) of the first section with a passive membrane."""
+    for sec in secs.values():
+        passive, geom = (sec.get("mechs") or {}).get("pas"), sec.get("geom") or {}
+        if passive and passive.get("g"):
+            return round(float(geom.get("cm", 1.0)) / float(passive["g"]) * 1e-3, 9)  # uF/cm2 over S/cm2 is us
+    return TAU_LONG
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+def _read(label: str, rule: Mapping[str, Any]) -> Rule | None:
     """Return what a connection rule says; None if it is NetPyNE's own."""
     try:
         if not _is_ours(rule):
             return None
         _refuse_other_fields(rule)
         params = _params(rule["plast"])
-        role, sec, delay = params.pop("role", None), _sec(rule), _delay(rule)
+        role, sec, delay = _role(params.pop("role", None)), _sec(rule), _delay(rule)
         pre, post = _pops(rule, "preConds"), _pops(rule, "postConds")
-        if role == ROLE:
-            return read_inhibition(label, pre, post, sec, params, delay)
-        return ProjectionRule(label, role, pre, post, _landing(role, sec, params), wiring.usable_delay(delay, dt))
+        if role == "inhibition":
+            return Rule(label, role, pre, post, delay, FORWARD, Initial(), {}, _interneurons(pre, sec, params))
+        _refuse_unknown(params, _LANDING | _SET | _INITIAL)
+        more = {key: params.pop(key) for key in _SET & params.keys()}
+        initial = {key: params.pop(key) for key in _INITIAL & params.keys()}
+        return Rule(label, role, pre, post, delay, _landing(role, sec, params), _initial(role, initial), more)
     except ConfigError as error:
         raise ConfigError(f"connParams[{label!r}]: {error}") from None
 
 
 def _is_ours(rule: Mapping[str, Any]) -> bool:
     plast = rule.get("plast")
+    mech = plast.get("mech") if isinstance(plast, Mapping) else plast
+    if mech == "SegDendProjection":
+        raise ConfigError(f"plast.mech='SegDendProjection' is now {MECHANISM!r}: change it.")
     if plast == MECHANISM:
         raise ConfigError(f"plast={plast!r}: give {{'mech': {MECHANISM!r}, 'params': {{'role': ...}}}}.")
-    return isinstance(plast, Mapping) and plast.get("mech") == MECHANISM
+    return bool(mech == MECHANISM)
 
 
 def _refuse_other_fields(rule: Mapping[str, Any]) -> None:
@@ -83,6 +255,14 @@ def _params(plast: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(params, Mapping):
         raise ConfigError(f"plast.params={params!r}: give {{'role': ...}}.")
     return dict(params)
+
+
+def _role(role: Any) -> str:
+    if role in _OLD_ROLES:
+        raise ConfigError(f"role={role!r} is now {_OLD_ROLES[role]!r}: change it.")
+    if role not in ROLES:
+        raise ConfigError(f"role={role!r} is unknown: give one of {', '.join(map(repr, ROLES))}.")
+    return str(role)
 
 
 def _sec(rule: Mapping[str, Any]) -> str | None:
@@ -108,11 +288,27 @@ def _pops(rule: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _landing(role: Any, sec: str | None, params: Mapping[str, Any]) -> Landing:
-    if role not in ("feedforward", "feedback"):
-        raise ConfigError(f"role={role!r} is unknown: give 'feedforward', 'feedback' or {ROLE!r}.")
-    for key in params:
-        if key == "region" or key not in Landing.__dataclass_fields__:
-            raise ConfigError(f"unknown key {key!r} in plast.params: remove it.")
-    default = "basal" if role == "feedforward" else FEEDBACK.region
-    return Landing(sec or default, **{"sites": 1, **params})
+def _refuse_unknown(params: Mapping[str, Any], known: set[str]) -> None:
+    other = next((key for key in params if key not in known), None)
+    if other is not None:
+        raise ConfigError(f"unknown key {other!r} in plast.params: remove it.")
+
+
+def _landing(role: str, sec: str | None, params: dict[str, Any]) -> Landing:
+    default = FEEDBACK if role == "feedback" else FORWARD
+    return replace(default, **(params if sec is None else params | {"region": sec}))
+
+
+def _initial(role: str, params: Mapping[str, Any]) -> Initial:
+    return Initial("feedback" if role == "feedback" else "forward", **params)
+
+
+def _interneurons(pre: tuple[str, ...], sec: str | None, params: Mapping[str, Any]) -> Inhibition:
+    """Return what one population of interneurons does."""
+    if len(pre) > 1:
+        raise ConfigError(f"preConds={list(pre)}: name one population of interneurons, and one rule for each.")
+    _refuse_unknown(params, _INHIBITION)
+    own = Inhibition(**params)
+    if sec not in (None, own.onto):
+        raise ConfigError(f"sec={sec!r} is not onto={own.onto!r}, where interneurons land: leave sec out.")
+    return own

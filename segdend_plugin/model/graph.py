@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model import streams
-from segdend_plugin.model.places import Landing
+from segdend_plugin.model.places import FORWARD, Landing
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.types import is_number
 
@@ -69,6 +69,8 @@ class Initial:
         Fraction of the weights that is kept, and a factor for those.
     noise
         Standard deviation of normal noise on every weight, drawn once.
+    constant
+        Steady drive that comes with the set, of populations without a learned bias (units).
     """
 
     drawn: Drawn = "forward"
@@ -77,6 +79,7 @@ class Initial:
     fraction: float = 1.0
     scale: float = 1.0
     noise: float = 0.0
+    constant: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class Connections:
     name: str
     pre: tuple[str, ...]
     post: str
-    place: Landing = Landing()
+    place: Landing = FORWARD
     role: Role = "forward"
     learned: bool = True
     form: Form = "dense"

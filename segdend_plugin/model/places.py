@@ -85,7 +85,7 @@ class Place:
     Attributes
     ----------
     region
-        ``"soma"``; ``"basal"``, ``"tuft"`` for the sites of the sets that land there; ``"nexus"``, the end of the trunk.
+        ``"soma"``; ``"basal"``, ``"tuft"`` for the sites of the sets that land there; ``"nexus"``, the trunk's end.
     of
         Name of a set instead: where its synapses landed.
     """

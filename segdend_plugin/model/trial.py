@@ -27,7 +27,7 @@ class Signal:
 
 @dataclass(frozen=True, eq=False)
 class Trains:
-    """Spikes: times (ms from the start of the trial, ascending), and the index of the cell of each in its population."""
+    """Spikes: times (ms from the start of the trial, ascending), and the index of each one's cell in its population."""
 
     times: Array
     cells: Integers

@@ -43,7 +43,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Filtered:
-    """Mean filtered train (1/ms) of the presynaptic cells of a set in a window, shape (n_pre,), on ranks that have it."""
+    """Mean filtered train (1/ms) of the presynaptic cells of a set in a window, shape (n_pre,)."""
 
     connections: str
     window: str = "forward"

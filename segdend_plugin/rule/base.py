@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -12,9 +12,6 @@ from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.trial import Stimulus, Trains, Trial
 from segdend_plugin.model.wants import Want
 from segdend_plugin.types import Array, Integers
-
-Stream = Callable[..., np.random.Generator]
-"""(purpose, *identity) -> generator of the network's seed."""
 
 
 class Phases(Protocol):
@@ -38,11 +35,29 @@ class Phases(Protocol):
 class Seen(Protocol):
     """What a trial has left, and only of that trial."""
 
-    trial: Trial
-    graph: Graph
-    rates: Mapping[str, float]
-    state: Mapping[str, Array]
-    stream: Stream
+    @property
+    def trial(self) -> Trial:
+        """What was shown."""
+        ...
+
+    @property
+    def graph(self) -> Graph:
+        """The network's."""
+        ...
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Learning rate of every set and population, of this example."""
+        ...
+
+    @property
+    def state(self) -> Mapping[str, Array]:
+        """What the rule keeps between examples, as it was before the batch."""
+        ...
+
+    def stream(self, purpose: int, *identity: int) -> np.random.Generator:
+        """Return a generator keyed by the network's seed, a purpose of the rule's own, and identity."""
+        ...
 
     def __getitem__(self, want: Want) -> Array:
         """Return what was wanted; anything else is an error."""

@@ -1,16 +1,12 @@
-"""Interneurons with fixed weights: what they do, and these weights, which the rule never changes."""
+"""What a population of interneurons does; its weights are fixed (:mod:`~segdend_plugin.rule.weights`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
-
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.model.streams import Purpose, stream
-from segdend_plugin.rule.targets import RATE_MAX
-from segdend_plugin.types import Array, is_number
+from segdend_plugin.types import is_number
 
 Onto = Literal["tuft", "soma", "basal"]
 Source = Literal["hidden", "input", "output"]
@@ -71,45 +67,3 @@ class Inhibition:
                 raise ConfigError(f"{field}={value!r}: give 0 or more.")
         if not 0 < self.fraction <= 1:
             raise ConfigError(f"fraction={self.fraction!r}: give more than 0 and at most 1.")
-
-
-def excitatory_weights(seed: int, gids: list[int], n_pre: int, inhibition: Inhibition) -> Array:
-    """Return the weights onto interneurons, shape (n_pre, len(gids)): positive, their sum the same for each cell."""
-    columns = [stream(seed, Purpose.INTERNEURONS, gid).uniform(0.5, 1.5, n_pre) for gid in gids]
-    return _with_sum(columns, n_pre, inhibition.excitation / RATE_MAX)
-
-
-def inhibitory_weights(seed: int, gids: list[int], interneurons: list[int], inhibition: Inhibition) -> Array:
-    """Return the weights of interneurons onto cells, negative or 0, their sum the same for each cell.
-
-    Parameters
-    ----------
-    seed
-        Seed of the experiment.
-    gids
-        Postsynaptic cells.
-    interneurons
-        Presynaptic cells.
-    inhibition
-        What they do.
-
-    Returns
-    -------
-    Array
-        Shape (len(interneurons), len(gids)).
-    """
-    n_pre = len(interneurons)
-    kept = max(round(inhibition.fraction * n_pre), 1)
-    columns = []
-    for gid in gids:
-        draw = stream(seed, Purpose.INHIBITION, interneurons[0], gid)
-        column = draw.uniform(0.5, 1.5, n_pre)
-        column[draw.permutation(n_pre)[kept:]] = 0.0
-        columns.append(column)
-    return _with_sum(columns, n_pre, -inhibition.strength / RATE_MAX)
-
-
-def _with_sum(columns: list[Array], n_pre: int, total: float) -> Array:
-    if not columns:
-        return np.empty((n_pre, 0))
-    return np.stack([column * (total / column.sum()) for column in columns], axis=1)

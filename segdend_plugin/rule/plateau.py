@@ -1,8 +1,7 @@
 """From windowed averages of an apical dendrite to its plateau: what a hidden cell learns from.
 
-Every kind of plateau is a :class:`Readout`: what probes of the cell sum over the window of a phase, and where; the
-engine divides by the steps of the window (and takes the difference, where there is one), and :func:`plateau` makes
-alpha, between 0 and 1, of that average.
+Every kind of plateau is a :class:`Readout`: what is averaged over the window of a phase, and where; it makes alpha,
+between 0 and 1, of that average.
 
 ``average``
     alpha = sigma(g V), V the mean potential of the feedback sites, g the gain (1 in the paper). Guerguiev et al. (2017)
@@ -30,65 +29,121 @@ alpha, between 0 and 1, of that average.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from math import exp
 from typing import Literal
 
 import numpy as np
 from scipy.special import expit
 
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.model.graph import Kind as CellKind
+from segdend_plugin.model.places import NEXUS, Place
 from segdend_plugin.model.streams import Purpose, stream
+from segdend_plugin.model.wants import Average, Quantity
 from segdend_plugin.types import Array, Integers
 
 Kind = Literal["average", "bursts", "axial", "local", "nmda", "calcium"]
 
 LATEST = 5
 """Most milliseconds by which a jittered plateau precedes the end of its phase."""
+NMDA_SLOPE = 0.062
+"""Of the block of NMDA channels by magnesium (1/mV; Jahr & Stevens 1990, eq 4a)."""
+NMDA_HALF = 3.57
+"""Concentration of magnesium (mM) that blocks half of them at 0 mV (the same)."""
 
 
-class Quantity(IntEnum):
-    """What a probe sums (the `quantity` of SegDendProbe)."""
+def nmda_steepness(rest: float, unit: float) -> float:
+    """Return how steeply the unblocked fraction of NMDA channels rises at rest per unit, relative to sigma at 0.
 
-    POTENTIAL = 0
-    NMDA = 1
-    CALCIUM = 2
+    Parameters
+    ----------
+    rest, unit
+        Potential that the rule calls 0, and what it calls 1 (mV).
+    """
+    at_rest = 1.0 / (1.0 + 1.0 / NMDA_HALF * exp(-NMDA_SLOPE * rest))
+    return 4.0 * NMDA_SLOPE * unit * at_rest * (1.0 - at_rest)
 
 
 @dataclass(frozen=True)
 class Readout:
-    """How one kind of plateau is read.
+    """How one kind of plateau is read, what alpha is of it, and how fast cells learn from it: all that is to be known.
 
     Attributes
     ----------
     quantity
-        What probes sum.
+        What is averaged over the window of a phase.
     at_sites, at_nexus
-        Where they are: at the feedback sites, whose mean counts, and where the trunk ends. With both, the difference
+        Where it is read: at the feedback sites, whose mean counts, and where the trunk ends. With both, the difference
         counts, in units of what unit drive makes of it.
     attenuated
         Whether the potential where the trunk ends counts as much as the tuft has of it at steady state.
+    poisson
+        Whether cells learn from Poisson numbers with mean alpha instead of alpha itself.
+    steepness
+        How steeply alpha rises at rest relative to sigma, by rest and unit (mV) of the cells; None where it is as steep.
     """
 
-    quantity: Quantity = Quantity.POTENTIAL
+    quantity: Quantity = "potential"
     at_sites: bool = True
     at_nexus: bool = False
     attenuated: bool = False
+    poisson: bool = False
+    steepness: Callable[[float, float], float] | None = None
 
     @property
     def is_fraction(self) -> bool:
         """Whether the average is alpha already, not the argument of a sigmoid."""
-        return self.quantity != Quantity.POTENTIAL
+        return self.quantity != "potential"
+
+    @property
+    def region(self) -> str:
+        """Where it is read, as kinds of cells offer it."""
+        if not self.at_nexus:
+            return "tuft"
+        if not self.at_sites:
+            return "nexus"
+        return "tuft:local" if self.attenuated else "tuft:axial"
+
+    def offered_by(self, kind: CellKind) -> bool:
+        """Whether it can be read of cells of a kind."""
+        return (self.quantity, self.region) in kind.offers
+
+    def average(self, population: str, feedback: str, window: str) -> Average:
+        """Return what is to be read of a population, where the set `feedback` lands or where the trunk ends."""
+        if not self.at_nexus:
+            place = Place(of=feedback)
+        else:
+            place = Place(self.region, of=feedback) if self.at_sites else NEXUS
+        return Average(population, self.quantity, place, window)
+
+    def alpha(self, apical_average: Array, gain: float = 1.0) -> Array:
+        """Return the plateau potential of averages over a window; `gain` is a factor of the sigmoid's argument."""
+        return apical_average if self.is_fraction else sigma(gain * apical_average)
+
+    def steepness_on(self, kind: CellKind) -> float:
+        """Return how steeply alpha rises in cells of a kind, relative to sigma."""
+        if self.steepness is None:
+            return 1.0
+        scale = getattr(kind, "scale", None)
+        if scale is None:
+            raise ConfigError(
+                f"learning_rates: {kind.label} cells do not say what a unit is (`scale`), on which the default rate "
+                "depends: give learning rates."
+            )
+        return self.steepness(scale.rest, scale.unit)
 
 
-READOUTS: dict[Kind, Readout] = {
+READOUTS: dict[str, Readout] = {
     "average": Readout(),
-    "bursts": Readout(),
+    "bursts": Readout(poisson=True),
     "axial": Readout(at_nexus=True),
     "local": Readout(at_nexus=True, attenuated=True),
-    "nmda": Readout(Quantity.NMDA),
-    "calcium": Readout(Quantity.CALCIUM, at_sites=False, at_nexus=True),
+    "nmda": Readout("nmda", steepness=nmda_steepness),
+    "calcium": Readout("calcium", at_sites=False, at_nexus=True),
 }
+"""By the names that a rule knows; whoever adds a row has said all about it."""
 
 
 def sigma(x: Array) -> Array:
@@ -103,15 +158,15 @@ def sigma_slope(x: Array) -> Array:
     return s * (1.0 - s)
 
 
-def plateau(apical_average: Array, kind: Kind = "average", gain: float = 1.0) -> Array:
+def plateau(apical_average: Array, kind: str = "average", gain: float = 1.0) -> Array:
     """Return alpha, the plateau potential at the end of a phase (eqs 5 and 21).
 
     Parameters
     ----------
     apical_average
-        What the probes of each cell saw on average in the window of the phase, shape (n,).
+        What was read of each cell on average in the window of the phase, shape (n,).
     kind
-        Of plateau.
+        Name of the readout.
     gain
         Factor of the sigmoid's argument.
 
@@ -120,7 +175,7 @@ def plateau(apical_average: Array, kind: Kind = "average", gain: float = 1.0) ->
     Array
         alpha in (0, 1), shape (n,).
     """
-    return apical_average if READOUTS[kind].is_fraction else sigma(gain * apical_average)
+    return READOUTS[kind].alpha(apical_average, gain)
 
 
 def plateau_difference(forward: Array, target: Array) -> Array:
@@ -128,7 +183,7 @@ def plateau_difference(forward: Array, target: Array) -> Array:
     return target - forward
 
 
-def burst_difference(forward: Array, target: Array, seed: int, example: int, gids: Sequence[int]) -> Array:
+def burst_difference(forward: Array, target: Array, seed: int, example: int, numbers: Sequence[int]) -> Array:
     """Return N_t - N_f, Poisson numbers of spikes in a burst with means alpha_t and alpha_f (eqs 36-37).
 
     Its expectation is alpha_t - alpha_f: a basal memory that goes down with every spike of a burst in the forward
@@ -138,12 +193,14 @@ def burst_difference(forward: Array, target: Array, seed: int, example: int, gid
     ----------
     forward, target
         The plateaus alpha_f and alpha_t, shape (n,).
-    seed, example, gids
-        Key of the random numbers of each cell.
+    seed, example, numbers
+        Key of the random numbers of each cell; `numbers` of cells in the graph.
     """
     alphas = np.stack([forward, target], axis=1)
-    pairs = zip(gids, alphas, strict=True)
-    counts = np.array([stream(seed, Purpose.BURSTS, gid, example).poisson(pair) for gid, pair in pairs], dtype=float)
+    pairs = zip(numbers, alphas, strict=True)
+    counts = np.array(
+        [stream(seed, Purpose.BURSTS, number, example).poisson(pair) for number, pair in pairs], dtype=float
+    )
     difference: Array = counts.reshape(-1, 2) @ np.array([-1.0, 1.0])
     return difference
 

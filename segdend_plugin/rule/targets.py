@@ -28,7 +28,7 @@ def output_scale(rate_max: float = RATE_MAX) -> float:
     return 20.0 / rate_max**2
 
 
-def hidden_delta(difference: Array, forward_soma: Array, gain: float, rate_max: float = RATE_MAX) -> Array:
+def hidden_delta(difference: Array, forward_soma: Array, gain: float | Array, rate_max: float = RATE_MAX) -> Array:
     """Return the error of hidden cells, delta0 = -k_b phi_max (alpha_t - alpha_f) sigma'(V) (eqs 9, 30-32).
 
     Parameters
@@ -38,7 +38,7 @@ def hidden_delta(difference: Array, forward_soma: Array, gain: float, rate_max: 
     forward_soma
         Windowed somatic average of the forward phase, shape (n,).
     gain
-        k_b = g_b/(g_l + g_b + g_a), the steady somatic potential for unit basal potential.
+        k_b = g_b/(g_l + g_b + g_a), the steady somatic potential for unit basal potential, of all cells or of each.
     rate_max
         phi_max (1/ms).
 
@@ -50,7 +50,7 @@ def hidden_delta(difference: Array, forward_soma: Array, gain: float, rate_max: 
     return -gain * rate_max * difference * sigma_slope(forward_soma)
 
 
-def output_delta(target_rate: Array, forward_soma: Array, gain: float, rate_max: float = RATE_MAX) -> Array:
+def output_delta(target_rate: Array, forward_soma: Array, gain: float | Array, rate_max: float = RATE_MAX) -> Array:
     """Return the error of output cells, delta1 = -k_d phi_max (phi_t - phi_max sigma(V)) sigma'(V) (eq 23).
 
     Parameters
@@ -60,7 +60,7 @@ def output_delta(target_rate: Array, forward_soma: Array, gain: float, rate_max:
     forward_soma
         Windowed somatic average of the forward phase, shape (n,).
     gain
-        k_d = g_d/(g_l + g_d).
+        k_d = g_d/(g_l + g_d), of all cells or of each.
     rate_max
         phi_max (1/ms).
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from segdend_plugin.errors import DataError
-from segdend_plugin.experiment import datasets
-from segdend_plugin.experiment.parts import Data
+from segdend_plugin.tasks import images
 
 
 @pytest.fixture
@@ -20,13 +19,13 @@ def write(tmp_path):
         arrays.update(changes)
         path = tmp_path / "data.npz"
         np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
-        return Data(path=str(path))
+        return str(path)
 
     return make
 
 
 def test_digits():
-    dataset = datasets.load(Data())
+    dataset = images.load()
     assert (len(dataset.train), len(dataset.held_out), dataset.classes) == (1437, 360, 10)
     assert dataset.train.rates.shape == (1437, 64)
     assert dataset.train.rates.min() == 0
@@ -35,7 +34,7 @@ def test_digits():
 
 
 def test_no_image_is_in_both_parts():
-    dataset = datasets.load(Data(validation=300))
+    dataset = images.load(validation=300)
     train = {row.tobytes() for row in dataset.train.rates}
     assert dataset.held_out_name == "validation"
     assert len(dataset.train) == 1137
@@ -43,21 +42,30 @@ def test_no_image_is_in_both_parts():
 
 
 def test_labels():
-    classes = datasets.load(Data()).train.labels
-    np.testing.assert_array_equal(datasets.load(Data(labels="parity")).train.labels, classes % 2)
-    np.testing.assert_array_equal(datasets.load(Data(labels="low_high")).train.labels, classes >= 5)
-    assert datasets.load(Data(labels="parity")).classes == 2
+    classes = images.load().train.labels
+    np.testing.assert_array_equal(images.load(labels="parity").train.labels, classes % 2)
+    np.testing.assert_array_equal(images.load(labels="low_high").train.labels, classes >= 5)
+    assert images.load(labels="parity").classes == 2
+
+
+def test_classes_are_counted_in_the_order_in_which_they_are_kept():
+    dataset = images.load(classes=(8, 3))
+    assert dataset.classes == dataset.train.classes == 2
+    every = images.load().train
+    kept = np.isin(every.labels, (3, 8))
+    np.testing.assert_array_equal(dataset.train.rates, every.rates[kept])
+    np.testing.assert_array_equal(dataset.train.labels, every.labels[kept] == 3)
 
 
 def test_eight_bit_pixels_become_rates(write):
-    dataset = datasets.load(write())
+    dataset = images.load(path=write())
     assert dataset.train.rates.shape == (6, 16)
     assert dataset.train.rates.max() == 1.0
     assert dataset.classes == 3
 
 
 def test_mnist(mnist):
-    dataset = datasets.load(Data(name="mnist", path=str(mnist), train=100, test=50))
+    dataset = images.load("mnist", path=str(mnist), train=100, test=50)
     assert dataset.train.rates.shape == (100, 784)
     assert len(dataset.held_out) == 50
     assert dataset.classes == 10
@@ -77,7 +85,7 @@ def test_mnist(mnist):
 )
 def test_bad_arrays(write, changes, words):
     with pytest.raises(DataError) as caught:
-        datasets.load(write(**changes))
+        images.load(path=write(**changes))
     for word in words:
         assert word in str(caught.value)
 
@@ -87,16 +95,16 @@ def test_damaged_files(tmp_path, content):
     path = tmp_path / "x.npz"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"x\.npz"):
-        datasets.load(Data(path=str(path)))
+        images.load(path=path)
 
 
 def test_too_few_images_and_cells(write):
-    data = write()
+    path = write()
     with pytest.raises(DataError, match=r"data\.train=7"):
-        datasets.load(data.model_copy(update={"train": 7}))
+        images.load(path=path, train=7)
     with pytest.raises(DataError, match=r"data\.validation=6"):
-        datasets.load(data.model_copy(update={"validation": 6}))
+        images.load(path=path, validation=6)
     with pytest.raises(DataError, match=r"layers\.output=2 has no cell for label 2"):
-        datasets.check_fits(datasets.load(data), 2)
+        images.check_fits(images.load(path=path), 2)
     with pytest.raises(DataError, match=r"data\.path"):
-        datasets.load(Data(name="mnist"))
+        images.load("mnist")

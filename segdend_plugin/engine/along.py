@@ -1,0 +1,100 @@
+"""The adjoint of the filter of spike trains: what a spike in each step would add to a sum along a trace."""
+
+from __future__ import annotations
+
+from math import exp
+
+import numpy as np
+
+from segdend_plugin.types import Array, Integers
+
+
+def adjoint(post: Array, kernel: tuple[float, float], dt: float) -> Array:
+    """Return the sum over later steps of a trace times the filtered train of one spike that arrives in each step.
+
+    With z(t) the train filtered by (exp(-t/a) - exp(-t/b))/(a - b), a spike that arrives in step k is one step old at
+    its end, so that the sum over t of z(t) post(t) is the sum over spikes of what stands in their rows here.
+
+    Parameters
+    ----------
+    post
+        The trace at the end of every step, shape (steps, n).
+    kernel
+        Time constants a and b (ms).
+    dt
+        Time step (ms).
+
+    Returns
+    -------
+    Array
+        Shape (steps, n).
+    """
+    slow, fast = kernel
+    decays = np.array([[exp(-dt / slow)], [exp(-dt / fast)]])
+    gain = 1.0 / (slow - fast)
+    later = np.zeros((2, post.shape[1]))
+    result = np.empty_like(post)
+    for step in range(len(post) - 1, -1, -1):
+        later = decays * (post[step] + later)
+        result[step] = gain * (later[0] - later[1])
+    return result
+
+
+def mean_of_windows(arrived: Integers, first: int, last: int, kernel: tuple[float, float], dt: float) -> Array:
+    """Return what a spike adds to the mean of its filtered train over the steps [first, last) of a window.
+
+    Parameters
+    ----------
+    arrived
+        Step in which each spike arrives, shape (n,).
+    first, last
+        The window.
+    kernel
+        Time constants a and b (ms) of the filter (exp(-t/a) - exp(-t/b))/(a - b).
+    dt
+        Time step (ms).
+
+    Returns
+    -------
+    Array
+        In 1/ms, shape (n,): the closed form that a dense set computes in the time step.
+    """
+    slow, fast = kernel
+    youngest, oldest = np.maximum(first - arrived, 0) + 1, last - arrived
+    reached = oldest >= youngest
+
+    def ages(decay: float) -> Array:
+        young, old = youngest[reached].astype(float), (oldest[reached] + 1).astype(float)
+        sums: Array = (decay**young - decay**old) / (1.0 - decay)
+        return sums
+
+    means = np.zeros(len(arrived))
+    means[reached] = (ages(exp(-dt / slow)) - ages(exp(-dt / fast))) / (slow - fast) / (last - first)
+    return means
+
+
+def filtered(come: Array, kernel: tuple[float, float], dt: float) -> Array:
+    """Return trains filtered by (exp(-t/a) - exp(-t/b))/(a - b), at the end of every step.
+
+    Parameters
+    ----------
+    come
+        What arrives in each step, shape (steps, n); it is one step old at the step's end.
+    kernel
+        Time constants a and b (ms).
+    dt
+        Time step (ms).
+
+    Returns
+    -------
+    Array
+        Shape (steps, n).
+    """
+    slow, fast = kernel
+    decays = np.array([[exp(-dt / slow)], [exp(-dt / fast)]])
+    state = np.zeros((2, come.shape[1]))
+    result = np.empty_like(come)
+    for step, now in enumerate(come):
+        state = (state + now) * decays
+        result[step] = (state[0] - state[1]) / (slow - fast)
+    return result

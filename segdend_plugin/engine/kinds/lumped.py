@@ -1,0 +1,158 @@
+"""Three-compartment cells: the paper's neuron, exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from segdend_plugin.cells.calibration import lumped_somatic_current
+from segdend_plugin.cells.units import Scale, lumped_conductance
+from segdend_plugin.engine.dense import Dense, Kernel
+from segdend_plugin.engine.kinds.base import CellHandle, Cells, Reader
+from segdend_plugin.engine.readings import Readings
+from segdend_plugin.engine.synapses import Landed
+from segdend_plugin.engine.teachers import Teachers
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.model.graph import Connections, Cost, Graph, Population
+from segdend_plugin.model.places import Place
+from segdend_plugin.model.wants import Quantity
+from segdend_plugin.rule.inhibition import Silence
+from segdend_plugin.types import Integers
+
+_OFFERS: frozenset[tuple[Quantity, str]] = frozenset(
+    {
+        ("potential", "soma"),
+        ("rate", "soma"),
+        ("spikes", "soma"),
+        ("potential", "basal"),
+        ("potential", "tuft"),
+        ("drive", "basal"),
+        ("drive", "tuft"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Lumped:
+    """SegDendLumped cells (eLife 22901, Table 1).
+
+    Attributes
+    ----------
+    g_leak, g_basal, g_apical
+        Conductances in 1/ms with C_m = 1.
+    label
+        What messages, tables and cell rules call it.
+    scale
+        Meaning of the rule's units.
+    silent_in, silent_lead
+        Part of each trial in which a gate keeps it silent (``"none"``, ``"window"``, ``"forward"``, ``"target"``), and
+        by how many ms that begins earlier: interneurons.
+    """
+
+    g_leak: float = 0.1
+    g_basal: float = 0.6
+    g_apical: float = 0.0
+    label: str = "three_compartment"
+    scale: Scale = Scale()  # noqa: RUF009  frozen
+    silent_in: Silence = "none"
+    silent_lead: float = 0.0
+
+    @property
+    def offers(self) -> frozenset[tuple[Quantity, str]]:
+        """Potentials, rates and drives; its dendrites have no membrane, so that their potentials are their drives."""
+        return _OFFERS
+
+    @property
+    def accepts(self) -> frozenset[str]:
+        """Drives of dense sets."""
+        return frozenset({"currents"})
+
+    @property
+    def gain(self) -> float:
+        """k_b of the paper."""
+        # from the conductances as NEURON has them, so that the last bit is theirs
+        leak, basal, apical = (lumped_conductance(g) for g in (self.g_leak, self.g_basal, self.g_apical))
+        return float(basal / (leak + basal + apical))
+
+    def cost(self, dt: float) -> Cost:
+        """Return what one cell costs at a step of `dt` ms (docs/performance.md)."""
+        return Cost(15.0, 1200)
+
+
+class LumpedCells(Cells):
+    """Those of a population on this rank."""
+
+    def __init__(
+        self, graph: Graph, population: Population, handles: list[CellHandle], positions: Integers, kind: Lumped
+    ) -> None:
+        super().__init__(graph, population, handles, positions, kind.scale)
+        self._kind = kind
+        self._drives: dict[str, list[Dense]] = {"basal": [], "apical": []}
+        for number, handle in zip(self.numbers, handles, strict=True):
+            soma = handle.point
+            soma.id, soma.rest, soma.unit = number, self.scale.rest, self.scale.unit
+            self.somas.append(soma)
+        if kind.silent_in != "none":
+            self._add_gates(kind)
+        self.teachers = Teachers(handles, self.positions, self.scale) if population.teacher else None
+
+    @property
+    def gain(self) -> float:
+        """k_b of the population."""
+        return self._kind.gain
+
+    def kernel(self, connections: Connections) -> Kernel:
+        """Return how its drives are filtered."""
+        return Kernel.POTENTIAL
+
+    def receive(self, connections: Connections, dense: Dense) -> None:
+        """Let a set drive the basal dendrite, or the apical one if it is feedback."""
+        from neuron import h
+
+        dendrite = "apical" if connections.role == "feedback" else "basal"
+        taken = self._drives[dendrite]
+        for post, soma in enumerate(self.somas):
+            if taken:  # drives onto one dendrite add up, in the order of the graph
+                soma.also(int(dendrite == "apical"), dense.drive(post))
+            else:
+                h.setpointer(dense.drive(post), dendrite, soma)
+        taken.append(dense)
+
+    def inhibited(self, onto: str) -> list[list[Landed]]:
+        """Return where each cell is inhibited, with the current (nA) that moves it by one unit."""
+        if onto != "soma":
+            raise ConfigError(
+                f"population {self.name!r}: onto={onto!r} needs dendrites with a membrane, which three-compartment "
+                "cells have not: take onto='soma', or reconstructed cells."
+            )
+        found = []
+        for handle in self.handles:
+            cell = handle.point
+            conductance = cell.g_leak + cell.g_basal + cell.g_apical
+            found.append([Landed(handle.soma, lumped_somatic_current(conductance, self.scale))])
+        return found
+
+    def _reader(self, readings: Readings, quantity: Quantity, place: Place) -> Reader:
+        region = "tuft" if place.of is not None and place.region == "soma" else place.region
+        if region == "soma":
+            return Reader([readings.group([getattr(soma, f"_ref_{quantity}") for soma in self.somas], "value")])
+        taken = self._drives["apical" if region == "tuft" else "basal"]
+        if not taken:
+            raise ConfigError(f"population {self.name!r}: nothing lands on its {region}: read something else.")
+        return Reader([readings.group([dense.drive(post) for post in range(self.n)], "value") for dense in taken])
+
+    def _add_gates(self, kind: Lumped) -> None:
+        from neuron import h
+
+        for handle in self.handles:
+            gate = h.SegDendGate(handle.soma)
+            gate.rest, gate.unit = self.scale.rest, self.scale.unit
+            gate.silent_in, gate.lead = get_args(Silence).index(kind.silent_in), kind.silent_lead
+            self._mechanisms.append(gate)
+
+    def close(self) -> None:
+        """Give up every NEURON object."""
+        super().close()
+        self._drives = {"basal": [], "apical": []}
+        if self.teachers is not None:
+            self.teachers.close()

@@ -1,0 +1,103 @@
+"""One set on this rank, behind one interface: what acts in a trial, and what a rule changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from segdend_plugin.model.changes import Along, Decay, Outer
+from segdend_plugin.model.graph import Connections
+from segdend_plugin.model.trial import Trial
+from segdend_plugin.types import Array, Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """One change with all that it needs: applied later, in the order of examples.
+
+    Attributes
+    ----------
+    decay
+        Set and factor, where that is the change.
+    add
+        Applies it.
+    """
+
+    decay: tuple[str, float] | None
+    add: Callable[[], None]
+
+
+class Learned(Protocol):
+    """A set, dense or sparse."""
+
+    connections: Connections
+    weights: Array
+    """Of the cells of this rank, a view: (n_pre, n) or (n_synapses,)."""
+    constant: Array
+    """Steady drive of the cells of this rank that comes with the set, a view: biases, where they are learned."""
+
+    @property
+    def post(self) -> str:
+        """Name of the postsynaptic population."""
+        ...
+
+    def prepare(self, trial: Trial, *, keep: bool, begin: float = 0.0) -> None:
+        """Make ready for a trial that begins at NEURON's time `begin`, and say whether arriving spikes are kept."""
+        ...
+
+    def restart(self) -> None:
+        """Begin a trial without initialisation."""
+        ...
+
+    def filtered(self, window: int) -> Array:
+        """Return the mean filtered trains (1/ms) of a window: by presynaptic cell, or by synapse."""
+        ...
+
+    def effective(self) -> Array:
+        """Return the weights times their effect on the soma relative to k_b."""
+        ...
+
+    def bind(
+        self, change: Outer | Along | Decay, windows: Mapping[str, int], positions: Integers, *, keep: bool
+    ) -> Bound:
+        """Return a change with all that it needs of the trial that has run.
+
+        Parameters
+        ----------
+        change
+            Of this set.
+        windows
+            Index of each window of the trial.
+        positions
+            Where the cells of this rank stand in the postsynaptic population.
+        keep
+            Whether presynaptic factors are copied, because other trials run before it is applied.
+        """
+        ...
+
+    def bound(self) -> None:
+        """Keep the weights within their bounds."""
+        ...
+
+    def columns(self, positions: Integers) -> Integers:
+        """Return where the last axis of this rank's weights stands among that of all ranks."""
+        ...
+
+    def take(self, whole: Array, columns: Integers, size: int) -> None:
+        """Take this rank's part of the weights of all ranks."""
+        ...
+
+    def close(self) -> None:
+        """Give up every NEURON object."""
+        ...
+
+
+def joined(parts: Sequence[tuple[Integers, Array]]) -> Array:
+    """Return values of all cells from positions and values of each rank's; the last axis counts cells."""
+    filled = [part for part in parts if len(part[0])]
+    order = np.argsort(np.concatenate([part[0] for part in filled]))
+    result: Array = np.concatenate([part[1] for part in filled], axis=-1)[..., order]
+    return result

@@ -1,0 +1,93 @@
+"""What belongs to the process and to no network: MPI, mechanisms, gids, exchanges of spikes and the live network."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from segdend_plugin.engine import exchange, mechanisms, mpi
+from segdend_plugin.model import streams
+from segdend_plugin.model.streams import Purpose
+from segdend_plugin.model.trial import Trial
+from segdend_plugin.types import HocObject
+
+if TYPE_CHECKING:
+    from segdend_plugin.engine.network import Network
+
+
+class Session:
+    """The one of this process; private to the engine and the hosts."""
+
+    def __init__(self) -> None:
+        self.ranks = mpi.start()
+        mechanisms.load()
+        self.network: Network | None = None
+        self._owns_gids = False
+
+    def begin(self, *, owns_gids: bool) -> None:
+        """Make room for a new network, on every rank: the one before gives up its NEURON objects, and its gids.
+
+        Parameters
+        ----------
+        owns_gids
+            Whether all gids of the process are ours to give up when the next one is built.
+        """
+        self.close()
+        self._owns_gids = owns_gids
+
+    def close(self) -> None:
+        """Let a new network find NEURON as the first one did."""
+        if self.network is not None:
+            self.network.close()
+            self.network = None
+        exchange.clear()
+        if self._owns_gids:
+            self.ranks.pc.gid_clear()
+            self._owns_gids = False
+        self.ranks.pc.optimize_node_order(0)  # a network of reduced cells has another
+
+    @property
+    def needs_events(self) -> bool:
+        """Whether spikes of cells reach other ranks as events, because these cannot gather counters."""
+        return self.ranks.size > 1 and mpi.allgather_in_c() is None
+
+    def restart(self) -> None:
+        """Begin a trial without initialisation: what other ranks have told belongs to the one before."""
+        exchange.restart()
+
+    def tell(self, trial: Trial, seed: int, purpose: Purpose, begin: float = 0.0) -> None:
+        """Tell all mechanisms of the trial that is to run: windows, end, and the key of its random streams.
+
+        Parameters
+        ----------
+        trial
+            The trial.
+        seed, purpose
+            With the example's number the key: the same key gives the same spikes on any number of ranks.
+        begin
+            Where NEURON's time stands when it begins (ms).
+        """
+        key = streams.spike_key(seed, purpose, trial.example)
+        said = [trial.dt, begin, key, trial.example, trial.end, len(trial.windows)]
+        for window in trial.windows:
+            said += (window.first, window.last, window.start, window.taught)
+        _tell()(_vector(said))
+
+
+def _vector(values: list[float]) -> HocObject:
+    from neuron import h
+
+    return h.Vector(values)
+
+
+@functools.cache
+def _tell() -> HocObject:
+    from neuron import h
+
+    return h.SegDendTrial
+
+
+@functools.cache
+def session() -> Session:
+    """Return the session of this process, which starts MPI and loads the mechanisms at the first call."""
+    return Session()

@@ -1,0 +1,216 @@
+"""Sparse sets: NetCons that a host made, with each synapse's own arrival times, changed by a rule between trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT
+from segdend_plugin.engine.along import adjoint, mean_of_windows
+from segdend_plugin.engine.learned import Bound
+from segdend_plugin.engine.mpi import Ranks
+from segdend_plugin.errors import ConfigError, DataError
+from segdend_plugin.model.changes import Along, Decay, Outer
+from segdend_plugin.model.graph import Connections
+from segdend_plugin.model.trial import Trial
+from segdend_plugin.types import Array, HocObject, Integers
+
+Synapse = tuple[int, int, HocObject]
+"""Where the presynaptic cell stands in the set and the postsynaptic one in its population, and the NetCon."""
+
+
+class Sparse:
+    """One set on this rank; every rank must make it.
+
+    Parameters
+    ----------
+    ranks
+        The MPI job.
+    connections
+        The set.
+    n_pre
+        Presynaptic cells.
+    synapses
+        Those onto cells of this rank.
+    local
+        Where the cells of this rank stand in the postsynaptic population.
+    gids
+        Of all presynaptic cells, in the order of the set.
+    index
+        Which number of each NetCon's weights learns.
+    dt
+        Time step (ms).
+    """
+
+    def __init__(
+        self,
+        ranks: Ranks,
+        connections: Connections,
+        n_pre: int,
+        synapses: Sequence[Synapse],
+        local: Integers,
+        gids: Sequence[int],
+        index: int,
+        dt: float,
+    ) -> None:
+        from neuron import h
+
+        self.connections, self.n_pre, self._dt = connections, n_pre, dt
+        column = {position: k for k, position in enumerate(np.asarray(local).tolist())}
+        ordered = sorted(synapses, key=lambda synapse: (synapse[1], synapse[0]))
+        self.pre = np.array([pre for pre, _, _ in ordered], dtype=np.int64)
+        self.post_positions = np.array([post for _, post, _ in ordered], dtype=np.int64)
+        self.column = np.array([column[post] for _, post, _ in ordered], dtype=np.int64)
+        self.netcons = [netcon for *_, netcon in ordered]
+        self.delays = np.array([netcon.delay for netcon in self.netcons])
+        self._pointers = h.PtrVector(max(len(ordered), 1))
+        self._values = h.Vector(max(len(ordered), 1))
+        for k, netcon in enumerate(self.netcons):
+            self._pointers.pset(k, netcon._ref_weight[index])
+        self._pointers.gather(self._values)
+        self.weights: Array = self._values.as_numpy()[: len(ordered)]
+        self.constant: Array = np.zeros(len(column))
+        counts = ranks.allgather(self.post_positions)
+        everyone = np.sort(np.concatenate(counts))
+        # all synapses onto a cell are on one rank, in one order there
+        first = np.searchsorted(everyone, self.post_positions)
+        mine = np.arange(len(ordered)) - np.searchsorted(self.post_positions, self.post_positions)
+        self._order: Integers = first + mine
+        self._size = len(everyone)
+        shortest = [float(self.delays.min())] if len(ordered) else []
+        found = [delay for part in ranks.allgather(shortest) for delay in part]
+        self._heard_late = min(found, default=dt)
+        self._listen(ranks, gids)
+        self._trial: Trial | None = None
+        self._begin = 0.0
+        self._arrived: tuple[Integers, Integers] | None = None
+
+    def _listen(self, ranks: Ranks, gids: Sequence[int]) -> None:
+        """Hear all presynaptic spikes, without taking the one recorder that each of their sources has."""
+        from neuron import h
+
+        self._listener: HocObject | None = None
+        self._ears: list[HocObject] = []
+        if not self.netcons:
+            return
+        self._section = h.Section(name="segdend_listener")
+        self._listener = h.SegDendListener(self._section(0.5))
+        for k in np.unique(self.pre).tolist():
+            ear = ranks.pc.gid_connect(gids[k], self._listener)
+            ear.weight[0], ear.delay = k, self._heard_late
+            self._ears.append(ear)
+
+    @property
+    def post(self) -> str:
+        """Name of the postsynaptic population."""
+        return self.connections.post
+
+    def columns(self, positions: Integers) -> Integers:
+        """Return where the synapses of this rank stand among all of the set."""
+        return self._order
+
+    def prepare(self, trial: Trial, *, keep: bool, begin: float = 0.0) -> None:
+        """Make ready for a trial."""
+        self._trial, self._begin, self._arrived = trial, begin, None
+
+    def restart(self) -> None:
+        """Begin a trial without initialisation."""
+        if self._listener is not None:
+            self._listener.restart()
+
+    def arrivals(self) -> tuple[Integers, Integers]:
+        """Return step and synapse of all spikes that arrived in the trial, in order of the synapses, then of time."""
+        if self._arrived is None:
+            self._arrived = self._hear()
+        return self._arrived
+
+    def _hear(self) -> tuple[Integers, Integers]:
+        from neuron import h
+
+        nothing = np.empty(0, dtype=np.int64)
+        if self._listener is None:
+            return nothing, nothing
+        vectors = h.Vector(), h.Vector()
+        self._listener.heard(*vectors)
+        times, cells = np.array(vectors[0]) - self._heard_late - self._begin, np.array(vectors[1]).astype(np.int64)
+        order = np.lexsort((times, cells))
+        times, cells = times[order], cells[order]
+        first, last = np.searchsorted(cells, self.pre, "left"), np.searchsorted(cells, self.pre, "right")
+        counts = last - first
+        synapses = np.repeat(np.arange(len(self.pre)), counts)
+        which = np.arange(len(synapses)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+        late = times[which] + self.delays[synapses]
+        return np.ceil(late / self._dt - 0.5).astype(np.int64), synapses
+
+    def filtered(self, window: int) -> Array:
+        """Return the mean filtered trains (1/ms) of a window, by synapse."""
+        if self._trial is None:
+            raise ConfigError(f"set {self.connections.name!r}: no trial was shown: show one first.")
+        steps, synapses = self.arrivals()
+        shown = self._trial.windows[window]
+        means = mean_of_windows(steps, shown.first, shown.last, (TAU_LONG, TAU_SHORT), self._dt)
+        return self._sum(synapses, means)
+
+    def _sum(self, synapses: Integers, values: Array) -> Array:
+        """Return the sum of the values of each synapse, in their order."""
+        found: Array = np.bincount(synapses, weights=values, minlength=len(self.pre)).astype(np.float64)
+        return found
+
+    def effective(self) -> Array:
+        """Return the weights."""
+        return self.weights
+
+    def bind(
+        self, change: Outer | Along | Decay, windows: Mapping[str, int], positions: Integers, *, keep: bool
+    ) -> Bound:
+        """Return a change with all that it needs of the trial that has run."""
+        if isinstance(change, Decay):
+            return Bound((change.connections, change.factor), lambda: None)
+        n = len(positions)
+        if isinstance(change, Along):
+            steps, synapses = self.arrivals()
+            if change.trains is not None:
+                raise ConfigError(f"rule: {change.connections!r} is sparse: leave trains out, its own are taken.")
+            later = adjoint(change.post, change.kernel or (TAU_LONG, TAU_SHORT), self._dt)
+            inside = steps < len(later)
+            steps, synapses = steps[inside], synapses[inside]
+            added = self._sum(synapses, later[steps, self.column[synapses]])
+        else:
+            post = change.post if change.post.shape == (n,) else change.post[positions]
+            if change.pre is not None:
+                pre = change.pre[self.pre]
+            elif change.window in windows:
+                pre = self.filtered(windows[change.window])
+            else:
+                raise ConfigError(f"rule: the trial has no window {change.window!r}: take one of {', '.join(windows)}.")
+            added = pre * post[self.column]
+
+        def add() -> None:
+            self.weights += added
+
+        return Bound(None, add)
+
+    def bound(self) -> None:
+        """Keep the weights within their bounds, and tell the NetCons."""
+        low, high = self.connections.bounds
+        np.clip(self.weights, low, high, out=self.weights)
+        if self.netcons:
+            self._pointers.scatter(self._values)
+
+    def take(self, whole: Array, columns: Integers, size: int) -> None:
+        """Take this rank's part of the weights of all synapses."""
+        if whole.shape != (self._size,):
+            raise DataError(
+                f"The weights of {self.connections.name!r} have shape {whole.shape}: {(self._size,)} is needed."
+            )
+        self.weights[:] = whole[columns]
+        self.bound()
+
+    def close(self) -> None:
+        """Give up every NEURON object of ours; the NetCons are the host's."""
+        self.weights = self.weights.copy()
+        self.netcons, self._ears, self._listener = [], [], None
+        del self._pointers, self._values
+        if hasattr(self, "_section"):
+            del self._section

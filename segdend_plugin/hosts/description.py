@@ -1,0 +1,166 @@
+"""A graph as NetPyNE's netParams: cell rules of its kinds, and the network that NetPyNE builds of them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from segdend_plugin.cells import active, templates
+from segdend_plugin.cells.files import source as sources
+from segdend_plugin.cells.reduction import TOLERANCE
+from segdend_plugin.cells.units import CELSIUS, REST, lumped_conductance
+from segdend_plugin.engine import mpi
+from segdend_plugin.engine.kinds.cable import Cable
+from segdend_plugin.engine.kinds.lumped import Lumped
+from segdend_plugin.engine.kinds.poisson import Poisson
+from segdend_plugin.engine.network import Network
+from segdend_plugin.engine.session import session
+from segdend_plugin.errors import ConfigError, SegDendError
+from segdend_plugin.hosts import netpyne as host
+from segdend_plugin.hosts.rules import INPUT, LUMPED
+from segdend_plugin.model.graph import Graph, Kind
+from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing
+from segdend_plugin.types import HocObject
+
+LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
+
+log = logging.getLogger("segdend_plugin")
+
+
+def build(graph: Graph) -> Network:
+    """Build a network, on every rank its part; every rank must call this.
+
+    Parameters
+    ----------
+    graph
+        Of cells that this project can make: inputs, three-compartment cells and reconstructions.
+    """
+    session().begin(owns_gids=True)  # before a cell is measured to be reduced, which updates all that NEURON holds
+    return host.construct(net_params(graph), sim_config(graph), lambda _: graph)
+
+
+def sim_config(graph: Graph) -> Any:
+    """Return the ``specs.SimConfig`` of a graph."""
+    from netpyne import specs
+
+    config = specs.SimConfig()
+    config.dt = graph.dt
+    with_channels = any(isinstance(p.kind, Cable) and p.kind.active for p in graph.populations)
+    config.hParams = {"v_init": REST, "celsius": active.CELSIUS if with_channels else CELSIUS}
+    config.verbose = False
+    config.progressBar = 0
+    config.recordTraces = {}
+    config.recordStim = False
+    config.recordCellsSpikes = []
+    return config
+
+
+def net_params(graph: Graph) -> Any:
+    """Return the ``specs.NetParams`` of a graph: populations and cells; sets are the plugin's."""
+    from netpyne import specs
+
+    params = specs.NetParams()
+    made: dict[str, Kind] = {}
+    for population in graph.populations:
+        kind, label = population.kind, population.kind.label
+        if isinstance(kind, Poisson):
+            params.popParams[population.name] = {"cellModel": INPUT, "numCells": population.size}
+            continue
+        if made.setdefault(label, kind) != kind:
+            raise ConfigError(
+                f"cell {getattr(kind, 'source', label)!r}: the name {label!r} is taken by another one: rename the file."
+            )
+        if label not in params.cellParams:
+            params.cellParams[label] = _rule(graph, population.name, kind)
+        params.popParams[population.name] = {"cellType": label, "numCells": population.size}
+    return params
+
+
+def _rule(graph: Graph, population: str, kind: Kind) -> dict[str, Any]:
+    if isinstance(kind, Lumped):
+        return _three_compartment(kind)
+    if isinstance(kind, Cable):
+        forward, back = graph.onto(population, "forward"), graph.onto(population, "feedback")
+        rule = cell_rule(kind, forward[0].place if forward else FORWARD, back[0].place if back else FEEDBACK)
+        if mpi.start().is_root:
+            for line in sources.load(kind.source, kind.repair).lines():
+                log.warning(line)
+        return rule
+    raise ConfigError(f"population {population!r}: {kind.label!r} is no cell that can be made: build it in a host.")
+
+
+def _three_compartment(kind: Lumped) -> dict[str, Any]:
+    side = LUMPED_DIAMETER
+    return {
+        "secs": {
+            "soma": {
+                "geom": {"L": side, "diam": side, "cm": 1.0, "nseg": 1},
+                "pointps": {
+                    "neuron": {
+                        "mod": LUMPED,
+                        "loc": 0.5,
+                        "g_leak": lumped_conductance(kind.g_leak),
+                        "g_basal": lumped_conductance(kind.g_basal),
+                        "g_apical": lumped_conductance(kind.g_apical),
+                    }
+                },
+            }
+        }
+    }
+
+
+def pyramidal(kind: Cable) -> HocObject:
+    """Build one reconstructed cell with its membrane and discretisation."""
+    swc = sources.load(kind.source, kind.repair).swc
+    return templates.pyramidal_passive(swc, kind.membrane, kind.apical_length, kind.apical_diameter)
+
+
+def cell_rule(kind: Cable, forward: Landing = FORWARD, feedback: Landing = FEEDBACK) -> dict[str, Any]:
+    """Return the NetPyNE rule of a reconstructed cell; every rank must call this.
+
+    Parameters
+    ----------
+    kind
+        The cell.
+    forward, feedback
+        Where synapses land, which a reduced cell depends on.
+    """
+    ranks = mpi.start()
+    rule: dict[str, Any] = {}
+    failure: SegDendError | None = None
+    if ranks.is_root:  # and no other: it fetches and repairs files, and fits and rest may depend on the processor
+        try:
+            if kind.active:
+                rule = _active_rule(kind)
+            elif kind.reduced:
+                rule = _reduced_rule(kind, forward, feedback)
+            else:
+                rule = templates.netpyne_cell_params(pyramidal(kind))
+        except SegDendError as error:
+            failure = error
+    rule, failure = ranks.broadcast((rule, failure))
+    if failure is not None:
+        raise failure
+    return rule
+
+
+def reduced(kind: Cable, forward: Landing, feedback: Landing) -> dict[str, Any]:
+    """Return the NetPyNE rule of a reduced cell; only one rank should ask."""
+    return templates.reduced_cell_params(pyramidal(kind), kind.membrane, forward, feedback)
+
+
+def _reduced_rule(kind: Cable, forward: Landing, feedback: Landing) -> dict[str, Any]:
+    rule = reduced(kind, forward, feedback)
+    error = rule["reduction"]["report"]["largest_error"]
+    if error > TOLERANCE:
+        log.warning(
+            f"cable.reduced: the responses of {kind.source!r} are {100 * error:.1f} % off at most, more than "
+            f"{100 * TOLERANCE:g} %: use the full cell where this counts."
+        )
+    return rule
+
+
+def _active_rule(kind: Cable) -> dict[str, Any]:
+    swc = sources.load(kind.source, kind.repair).swc
+    built = templates.pyramidal_active(swc, kind.membrane, kind.apical_length, kind.apical_diameter)
+    return templates.active_cell_params(built, kind.tonic)
