@@ -60,6 +60,7 @@ class Network:
         self._alive = True
         self._plans = Plans(graph, self.cells, readings)
         self._trials = 0
+        self._gains: dict[tuple[str, bool], Array] = {}
         self._waiting: tuple[Trial, Purpose] | None = None
         self.derived: dict[str, Array] = {}
         """Numbers that were derived on one machine and are read on resume."""
@@ -91,8 +92,11 @@ class Network:
 
     def gain(self, population: str, *, whole: bool = False) -> Array:
         """Return k_b of each cell: of this rank's, or of all."""
-        cells = self._cells_of(population)
-        return np.full(cells.population.size if whole else cells.n, cells.gain)
+        key = (population, whole)
+        if key not in self._gains:
+            cells = self._cells_of(population)
+            self._gains[key] = np.full(cells.population.size if whole else cells.n, cells.gain)
+        return self._gains[key]
 
     def whole(self, population: str, values: Array) -> Array:
         """Return values of all cells of a population on every rank; every rank must call this.

@@ -9,7 +9,7 @@ from segdend_plugin.engine import exchange, mechanisms, mpi
 from segdend_plugin.model import streams
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Trial
-from segdend_plugin.types import HocObject
+from segdend_plugin.types import Array, HocObject
 
 if TYPE_CHECKING:
     from segdend_plugin.engine.network import Network
@@ -71,20 +71,18 @@ class Session:
         said = [trial.dt, begin, key, trial.example, trial.end, len(trial.windows)]
         for window in trial.windows:
             said += (window.first, window.last, window.start, window.taught)
-        _tell()(_vector(said))
-
-
-def _vector(values: list[float]) -> HocObject:
-    from neuron import h
-
-    return h.Vector(values)
+        vector, view, take = _vector(len(said))
+        view[:] = said
+        take(vector)
 
 
 @functools.cache
-def _tell() -> HocObject:
+def _vector(size: int) -> tuple[HocObject, Array, HocObject]:
+    """Return a Vector of this size, its view, and the function that tells all mechanisms what it holds."""
     from neuron import h
 
-    return h.SegDendTrial
+    vector = h.Vector(size)
+    return vector, vector.as_numpy(), h.SegDendTrial
 
 
 @functools.cache

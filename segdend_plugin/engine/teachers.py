@@ -44,6 +44,8 @@ class Teachers:
             teacher.rest, teacher.unit = scale.rest, scale.unit
         self._targets = Probe(self._teachers, "e")
         self._kept: list[HocObject] = []
+        self._target: Array | None = None
+        self._pulled: Array = np.empty(0)
 
     def prepare(self, target: Signal | Array) -> None:
         """Take the levels (0 to 1) that the next trial wants of the whole population, constant or piecewise."""
@@ -59,7 +61,9 @@ class Teachers:
             for teacher in self._teachers:
                 teacher.constant()
             self._kept = []
-        self._targets.write(potentials(target[self._positions]))
+        if target is not self._target:  # tasks have one array for each class
+            self._target, self._pulled = target, potentials(target[self._positions])
+        self._targets.write(self._pulled)
 
     def close(self) -> None:
         """Give up every NEURON object."""

@@ -217,11 +217,15 @@ class Graph:
 
     def set(self, name: str) -> Connections:
         """Return the set of this name."""
-        found = next((c for c in self.connections if c.name == name), None)
-        if found is None:
+        try:
+            return self._sets[name]
+        except KeyError:
             known = ", ".join(map(repr, self.set_names()))
-            raise ConfigError(f"set {name!r}: the graph has none of this name, it has {known}.")
-        return found
+            raise ConfigError(f"set {name!r}: the graph has none of this name, it has {known}.") from None
+
+    @cached_property
+    def _sets(self) -> dict[str, Connections]:
+        return {connections.name: connections for connections in self.connections}
 
     def onto(self, population: str, role: Role | None = None) -> tuple[Connections, ...]:
         """Return the sets onto a population, of one role or all."""
@@ -260,17 +264,17 @@ class Graph:
         """Return which of the forward sets, or of the others of one role, onto its population this is, 0 first."""
         return self.onto(connections.post, connections.role).index(connections)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Population, ...]:
         """The populations whose spikes the task gives."""
         return tuple(p for p in self.populations if not self.onto(p.name) and not p.teacher)
 
-    @property
+    @cached_property
     def taught(self) -> tuple[Population, ...]:
         """The populations that the task may give a target."""
         return tuple(p for p in self.populations if p.teacher)
 
-    @property
+    @cached_property
     def hidden(self) -> tuple[Population, ...]:
         """The populations with feedback that no teacher speaks to: those that learn from their plateaus."""
         return tuple(p for p in self.populations if self.onto(p.name, "feedback") and not p.teacher)

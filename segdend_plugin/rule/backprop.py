@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +46,9 @@ class Backprop(Guerguiev):
         names = {p.name for p in hidden}
         forward = [c for c in graph.connections if c.role == "forward"]
         found += [Weights(c.name) for c in forward if not names.isdisjoint(c.pre)]
-        if self.feedback.learning_rate:
-            found += Guerguiev.wants(self, graph)
+        for p in hidden if self.feedback.learning_rate else ():
+            if any(c.learned for c in graph.onto(p.name, "feedback")):
+                found += [soma(p.name), self.apical(graph, p.name, "forward")]
         return found
 
     def errors(self, s: Seen) -> dict[str, Array]:
@@ -63,14 +64,7 @@ class Backprop(Guerguiev):
         for level in reversed(levels(graph)):
             hidden = tuple(p for p in level if not p.teacher)
             if hidden:
-                passed = [
-                    passed_down(
-                        joined_weights(graph, hidden, upper, lambda c: s[Weights(c.name)]), _joined(deltas, upper)
-                    )
-                    for upper in later
-                    if are_connected(graph, hidden, upper)
-                ]
-                back = sum(passed[1:], start=passed[0]) if passed else np.zeros(sum(p.size for p in hidden))
+                back = _passed_back(s, hidden, later, deltas)
                 somas = np.concatenate([s[soma(p.name, whole=True)] for p in hidden])
                 gains = np.concatenate([s.gain(p.name, whole=True) for p in hidden])
                 parts = np.split(exact_delta(back, somas, gains), np.cumsum([p.size for p in hidden])[:-1])
@@ -121,9 +115,9 @@ def passed_down(matrix: Array, above: Array) -> Array:
     return result
 
 
-def exact_delta(back: Array, soma: Array, gain: Array, rate_max: float = RATE_MAX) -> Array:
+def exact_delta(back: Array, forward_soma: Array, gain: Array, rate_max: float = RATE_MAX) -> Array:
     """Return the exact errors of hidden cells from what is passed down to them, (W delta) k_b phi_max sigma'(V)."""
-    return back * gain * rate_max * sigma_slope(soma)
+    return back * gain * rate_max * sigma_slope(forward_soma)
 
 
 def hidden_deltas(
@@ -159,11 +153,19 @@ def hidden_deltas(
     """
     result: list[Array] = []
     above = output_delta
-    for matrix, soma, gain in zip(reversed(forward), reversed(forward_somas), reversed(gains), strict=True):
-        above = exact_delta(passed_down(matrix, above), soma, gain, rate_max)
+    for matrix, potential, gain in zip(reversed(forward), reversed(forward_somas), reversed(gains), strict=True):
+        above = exact_delta(passed_down(matrix, above), potential, gain, rate_max)
         result.insert(0, above)
     return result
 
 
-def _joined(deltas: dict[str, Array], populations: Sequence[Population]) -> Array:
-    return np.concatenate([deltas[p.name] for p in populations])
+def _passed_back(
+    s: Seen, hidden: Sequence[Population], later: Sequence[Sequence[Population]], deltas: Mapping[str, Array]
+) -> Array:
+    """Return W delta, summed over all later levels that cells send to, shape (n_hidden,)."""
+    back = np.zeros(sum(p.size for p in hidden))
+    for upper in later:
+        if are_connected(s.graph, hidden, upper):
+            matrix = joined_weights(s.graph, hidden, upper, lambda c: s[Weights(c.name)])
+            back = back + passed_down(matrix, np.concatenate([deltas[p.name] for p in upper]))
+    return back

@@ -41,19 +41,23 @@ def check(rule: Rule, graph: Graph | None = None) -> None:
     ConfigError
         If it refuses the graph, or at the first thing that is wrong.
     """
-    suited = [graph] if graph is not None else [made for made in graphs() if _refusal(rule, made) is None]
-    if not suited:
-        raise ConfigError(f"rule {_name(rule)}: it refuses every graph of this check: give one that suits it.")
-    for one in suited:
-        rule.wants(one)
-        _check(rule, one)
+    if graph is not None:
+        _check(rule, graph)
+        return
+    refused = [(made, _refusal(rule, made)) for made in graphs()]
+    if all(refusal for _, refusal in refused):
+        why = "; ".join(dict.fromkeys(str(refusal) for _, refusal in refused))
+        raise ConfigError(f"rule {_name(rule)}: it refuses every graph of this check ({why}): give one that suits it.")
+    for made, refusal in refused:
+        if refusal is None:
+            _check(rule, made)
 
 
 def graphs() -> list[Graph]:
     """Return small graphs that differ in what can go wrong.
 
-    Two inputs onto a taught population alone; two hidden layers; a layer of two populations beside interneurons; and
-    recurrent connections with one that skips a layer.
+    Two inputs onto a taught population alone; two hidden layers; a layer of two populations beside interneurons;
+    recurrent connections and one that skips a layer; learned feedback.
     """
     inputs = (("a", 5, False), ("b", 4, False))
     forward = _set
@@ -83,13 +87,12 @@ def graphs() -> list[Graph]:
         ),
         _graph(
             (*inputs, ("h", 5, False), ("out", 2, True)),
-            [
-                forward(("a", "b"), "h"),
-                forward(("h",), "h"),
-                forward(("h",), "out"),
-                forward(("a",), "out"),
-                _back("out", "h"),
-            ],
+            [forward(pre, post) for pre, post in ((("a", "b"), "h"), (("h",), "h"), (("h",), "out"), (("a",), "out"))]
+            + [_back("out", "h")],
+        ),
+        _graph(
+            (("in", 6, False), ("h", 4, False), ("out", 3, True)),
+            [forward(("in",), "h"), forward(("h",), "out"), replace(_back("out", "h"), learned=True)],
         ),
     ]
 
@@ -192,9 +195,7 @@ class _Deal:
             return self._draw("filtered", c.name, want.window).uniform(0.0, 0.2, self.graph.n_pre(c))
         n = self.graph[want.population].size
         if isinstance(want, Average) and self.trial.window(want.window) is None:
-            raise ConfigError(
-                f"rule {self.rule}: its phases have no window {want.window!r}, which it reads: rename one."
-            )
+            raise ConfigError(f"rule {self.rule}: its phases have no window {want.window!r}, which it reads: add it.")
         shape = (n,) if isinstance(want, Average) else (self.trial.end, n)
         key = ("read", want.population, want.quantity, want.place, getattr(want, "window", ""))
         values = _quantity(self._draw(*key), want.quantity, shape)
@@ -257,9 +258,8 @@ def _run(rule: Rule, graph: Graph, rank: int, size: int) -> Pieces:
             seen = []
             for number, shown in enumerate(rule.trials(trial)):
                 before = _Deal(shown, graph, frozenset(rule.wants_before(graph)), state, rank, size, _name(rule))
-                found |= _of_before(
-                    _pure(rule, "before", [before], lambda d: rule.before(d[0].trial, d[0])), example, number
-                )
+                set_before = _pure(rule, "before", [before], lambda deals: rule.before(deals[0].trial, deals[0]))
+                found |= _of_before(set_before, example, number)
                 seen.append(_Deal(shown, graph, frozenset(rule.wants(graph)), state, rank, size, _name(rule)))
             changes = _pure(rule, "change", seen, rule.change)
             found |= _of_changes(graph, changes, seen[0], example)
@@ -326,7 +326,7 @@ def _of_changes(graph: Graph, changes: Changes, deal: _Deal, example: int) -> Pi
             found[f"{key}: kernel and trains"] = ("", (change.kernel, _plain(change.trains)))
             if change.post.shape[0] != deal.trial.end:
                 raise ConfigError(
-                    f"rule {deal.rule}: {key} has {change.post.shape[0]} steps: give {deal.trial.end}, as the trial has."
+                    f"rule {deal.rule}: {key} has {change.post.shape[0]} steps: give {deal.trial.end}, one a row."
                 )
     found |= {f"the error of {name!r} {at}": (name, error) for name, error in changes.errors.items()}
     return found | {f"note {name!r} {at}": ("", note) for name, note in changes.notes.items()}
@@ -342,9 +342,7 @@ def _whole(graph: Graph, ranks: Sequence[Pieces], rule: str) -> dict[str, Any]:
         parts = [np.asarray(pieces[key][1]) if population else pieces[key][1] for pieces in ranks]
         if not population:
             if not all(_same(parts[0], part) for part in parts):
-                raise ConfigError(
-                    f"rule {rule}: {key} differs between {len(ranks)} ranks: it has to be the same on each."
-                )
+                raise ConfigError(f"rule {rule}: {key} differs between {len(ranks)} ranks: let it be the same on each.")
             result[key] = parts[0]
             continue
         p = graph[population]

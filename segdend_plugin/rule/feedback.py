@@ -1,8 +1,8 @@
 """Feedback weights: random, sparse, symmetric, noisy, sign-concordant or learned.
 
 Layers are those of :attr:`~segdend_plugin.model.graph.Graph.hidden_layers`. Feedback from the taught cells to a layer
-that is not the last one is *broadcast*, feedback from the next hidden layer is *layerwise*. Sets onto the populations of
-one layer that are alike but for these make one matrix, whose masks and noise are drawn at once.
+that is not the last one is *broadcast*, feedback from the next hidden layer is *layerwise*. Sets that differ only in
+which population of a layer they reach make one matrix, whose masks and noise are drawn at once.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Feedback:
     Attributes
     ----------
     kind
-        ``"random"``: as they were drawn (eLife 22901); ``"symmetric"``: the transpose of the forward weights after every
-        example (Fig 8D); ``"sign_concordant"``: random magnitudes with the signs of the transpose (Liao, Leibo & Poggio
-        2016).
+        ``"random"``: as they were drawn (eLife 22901); ``"symmetric"``: the transpose of the forward weights, after
+        every example (Fig 8D); ``"sign_concordant"``: random magnitudes with the signs of the transpose (Liao, Leibo &
+        Poggio 2016).
     noise
         Standard deviation of normal noise on every weight, drawn anew for every example (0.05 in Fig 8D, as in the
         released code).
@@ -83,7 +83,8 @@ def feedback_weights(graph: Graph) -> dict[str, Array]:
     dict
         Name of the set -> whole matrix, shape (n_pre, n_post), the same on every rank.
     """
-    random, result = random_feedback(graph), {}
+    random = random_feedback(graph)
+    result: dict[str, Array] = {}
     for group in _groups(graph):
         matrix = _noisy(graph, group.joined(random), *group.noise(group.depth))
         result |= group.split(_finished(graph, group, matrix))
@@ -108,8 +109,8 @@ def following(
     example
         Number of the example.
     forward
-        Name of each forward set out of hidden layers -> its whole effective weights, shape (n_pre, n_post); only read by
-        feedback that follows them.
+        Name of each forward set out of hidden layers -> its whole effective weights, shape (n_pre, n_post); only read
+        by feedback that follows them.
     random
         What :func:`random_feedback` has drawn; it is drawn again if not given.
 
@@ -161,10 +162,10 @@ def random_feedback(graph: Graph) -> dict[str, Array]:
 
     The last hidden layer has zero-mean uniform weights with the standard deviation that
     :func:`~segdend_plugin.rule.weights.weight_statistics` gives for its own size; so has layerwise feedback to any
-    layer. Broadcast to an earlier layer, they are a zero-mean random matrix of that kind times the feedback of the layer
-    above it, as the authors' code had it when the figures were made. The last commit of that code (`Initial.spread`
-    ``"released_code"``) draws a matrix per layer, with the mean of the weights that the layer would receive and twice
-    the spread. Feedback from elsewhere is drawn as to the last layer.
+    layer. Broadcast to an earlier layer, they are a zero-mean random matrix of that kind times the feedback of the
+    layer above it, as the authors' code had it when the figures were made. The last commit of that code
+    (`Initial.spread` ``"released_code"``) draws a matrix per layer, with the mean of the weights that the layer would
+    receive and twice the spread. Feedback from elsewhere is drawn as to the last layer.
 
     Returns
     -------
@@ -220,7 +221,7 @@ _Step = tuple[Sequence[Population], Sequence[Population]]
 
 @dataclass(frozen=True)
 class _Group:
-    """Feedback sets onto one layer that make one matrix; `depth` is the hidden layer, `key` tells groups of it apart."""
+    """Feedback sets onto one layer that make one matrix; `depth` is the hidden layer, `key` tells its groups apart."""
 
     depth: int
     key: tuple[int, ...]

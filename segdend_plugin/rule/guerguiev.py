@@ -1,4 +1,4 @@
-"""The rule of Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901: hidden cells learn from differences of plateaus."""
+"""The rule of Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901: hidden cells learn from their plateaus."""
 
 from __future__ import annotations
 
@@ -87,13 +87,6 @@ class Guerguiev(Local):
             found += [checked(graph, taught_rate(p.name)), checked(graph, soma(p.name))]
         for p in _flat(self.layers(graph)):
             found.append(checked(graph, soma(p.name)))
-            if not self.readout.offered_by(p.kind):
-                possible = ", ".join(name for name, row in READOUTS.items() if row.offered_by(p.kind)) or "none"
-                raise ConfigError(
-                    f"plateau={self.plateau!r}: {p.kind.label} cells ({p.name!r}) do not offer the "
-                    f"{self.readout.quantity} of {self.readout.region}: choose a plateau that they have ({possible}), or "
-                    "other cells."
-                )
             found += [self.apical(graph, p.name, window) for window in WINDOWS]
         return found
 
@@ -110,7 +103,7 @@ class Guerguiev(Local):
         learned = [c.name for c in graph.connections if c.role == "feedback" and c.learned]
         if self.feedback.learning_rate and not learned:
             raise ConfigError(
-                f"feedback.learning_rate={self.feedback.learning_rate:g}: no feedback set learns: set learned=True of one."
+                f"feedback.learning_rate={self.feedback.learning_rate:g}: no feedback set is learned: set learned=True."
             )
         if self.feedback.is_renewed and learned:
             raise ConfigError(
@@ -119,7 +112,20 @@ class Guerguiev(Local):
             )
 
     def apical(self, graph: Graph, population: str, window: str) -> Average:
-        """Return what is read of the apical dendrites of a population, where its first feedback set lands."""
+        """Return what is read of the apical dendrites of a population, where its first feedback set lands.
+
+        Raises
+        ------
+        ConfigError
+            If its cells do not offer it.
+        """
+        kind = graph[population].kind
+        if not self.readout.offered_by(kind):
+            possible = ", ".join(name for name, row in READOUTS.items() if row.offered_by(kind)) or "none"
+            raise ConfigError(
+                f"plateau={self.plateau!r}: {kind.label} cells ({population!r}) do not offer the {self.readout.quantity} "
+                f"of {self.readout.region}: choose a plateau that they have ({possible}), or other cells."
+            )
         return self.readout.average(population, graph.onto(population, "feedback")[0].name, window)
 
     def wants_before(self, graph: Graph) -> Sequence[Want]:
@@ -127,7 +133,7 @@ class Guerguiev(Local):
         return followed(graph) if self.feedback.follows_weights else ()
 
     def learning_rates(self, graph: Graph) -> Mapping[str, float]:
-        """Return :func:`~segdend_plugin.rule.rates.learning_rates` by population, and that of learned feedback by set."""
+        """Return those of :mod:`~segdend_plugin.rule.rates` by population, and that of learned feedback by set."""
         layers = self.layers(graph)
         sizes = [sum(p.size for p in group) for group in (graph.inputs, *layers, graph.taught)]
         found = {p.name: rates.learning_rates(sizes)[-1] for p in graph.taught}
@@ -150,9 +156,8 @@ class Guerguiev(Local):
         leads = self._leads(trial, seen) if self.desynchronised and trial.taught else {}
         if not self.feedback.is_renewed:
             return Before(leads)
-        forward = (
-            {want.connections: seen[want] for want in followed(seen.graph)} if self.feedback.follows_weights else {}
-        )
+        wanted = followed(seen.graph) if self.feedback.follows_weights else []
+        forward = {want.connections: seen[want] for want in wanted}
         random = {name.removeprefix(_PREFIX): matrix for name, matrix in seen.state.items() if name.startswith(_PREFIX)}
         return Before(leads, following(seen.graph, self.feedback, trial.example, forward, random))
 
@@ -176,9 +181,7 @@ class Guerguiev(Local):
         for window in WINDOWS:
             if s.trial.window(window) is None:
                 had = ", ".join(w.name for w in s.trial.windows)
-                raise ConfigError(
-                    f"phases: the trial has no window {window!r}, only {had}: take TwoPhase, or name one so."
-                )
+                raise ConfigError(f"phases: the trial has no window {window!r}, only {had}: name one so.")
         errors = self.errors(s)
         changes: list[Change] = []
         for name, delta in errors.items():

@@ -82,7 +82,7 @@ class Readout:
     poisson
         Whether cells learn from Poisson numbers with mean alpha instead of alpha itself.
     steepness
-        How steeply alpha rises at rest relative to sigma, by rest and unit (mV) of the cells; None where it is as steep.
+        How steeply alpha rises at rest relative to sigma, by rest and unit (mV) of the cells; None: as steeply.
     """
 
     quantity: Quantity = "potential"
@@ -112,10 +112,9 @@ class Readout:
 
     def average(self, population: str, feedback: str, window: str) -> Average:
         """Return what is to be read of a population, where the set `feedback` lands or where the trunk ends."""
-        if not self.at_nexus:
-            place = Place(of=feedback)
-        else:
-            place = Place(self.region, of=feedback) if self.at_sites else NEXUS
+        if not self.at_sites:
+            return Average(population, self.quantity, NEXUS, window)
+        place = Place(self.region, of=feedback) if self.at_nexus else Place(of=feedback)
         return Average(population, self.quantity, place, window)
 
     def alpha(self, apical_average: Array, gain: float = 1.0) -> Array:
@@ -198,9 +197,8 @@ def burst_difference(forward: Array, target: Array, seed: int, example: int, num
     """
     alphas = np.stack([forward, target], axis=1)
     pairs = zip(numbers, alphas, strict=True)
-    counts = np.array(
-        [stream(seed, Purpose.BURSTS, number, example).poisson(pair) for number, pair in pairs], dtype=float
-    )
+    drawn = [stream(seed, Purpose.BURSTS, number, example).poisson(pair) for number, pair in pairs]
+    counts = np.array(drawn, dtype=float)
     difference: Array = counts.reshape(-1, 2) @ np.array([-1.0, 1.0])
     return difference
 

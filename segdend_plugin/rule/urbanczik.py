@@ -4,12 +4,13 @@ The basal dendrite of a taught cell learns to predict the spikes that its soma f
 
     dw_j/dt = eta (S(t) - phi(V*)) h(V*) PSP_j(t),    V* = k_b V_basal,    h = phi'/phi,
 
-with S the somatic spikes and V* the somatic potential that the dendrite alone would make. The paper
-filters this by an exponential of 100 ms before weights take it; so each moment counts by what has come out of the filter
-at the end of the trial. PSP is the set's own kernel, whose time constants (10 and 3 ms) are the paper's.
+with S the somatic spikes and V* the somatic potential that the dendrite alone would make. The paper filters this by an
+exponential of 100 ms before weights take it; so each moment counts by what has come out of the filter at the end of the
+trial. PSP is the set's own kernel, whose time constants (10 and 3 ms) are the paper's.
 
-phi is the rate at which cells of this package spike, phi_max sigma(V). The paper has phi_max/(1 + k exp(beta (theta - u)))
-with phi_max = 0.15/ms, k = 1/2, beta = 5 and theta = 1: `rate_max`, `k`, `beta`, `theta`, for cells that spike like that.
+phi is the rate at which cells of this package spike, phi_max sigma(V). The paper has
+phi_max/(1 + k exp(beta (theta - V))) with phi_max = 0.15/ms, k = 1/2, beta = 5 and theta = 1: `rate_max`, `k`, `beta`
+and `theta`, for cells that spike like that.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class UrbanczikSenn(Local):
     filter
         Time constant (ms) of the filter between prediction errors and weights, 0 for none.
     rate_max, beta, theta, k
-        Of phi: largest rate (1/ms), steepness (1/unit), threshold (units) and factor. The defaults are those of cells of
-        this package, phi_max sigma(V).
+        Of phi: largest rate (1/ms), steepness (1/unit), threshold (units) and factor. The defaults are those of cells
+        of this package, phi_max sigma(V).
     phases
         One window; any others in which the teacher speaks.
 

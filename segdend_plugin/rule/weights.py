@@ -66,9 +66,10 @@ def initial_weights(graph: Graph, connections: Connections, cells: Sequence[int]
 
 
 def initial_biases(graph: Graph, population: Population, cells: Sequence[int]) -> Array:
-    """Return the first biases of some cells, uniform around 0.8 with standard deviation 0.001; 0 without learned biases.
+    """Return the first biases of some cells, uniform around 0.8 with standard deviation 0.001.
 
-    Each comes from the stream of the cell's first forward set, after its weights.
+    Each comes from the stream of the cell's first forward set, after its weights. A population without learned biases
+    has zeros.
 
     Parameters
     ----------
@@ -197,7 +198,7 @@ def _inhibition(graph: Graph, connections: Connections, numbers: Sequence[int]) 
 
 
 def _order(graph: Graph, connections: Connections) -> tuple[int, ...]:
-    """Return what tells sets apart that are drawn alike, from the same first cell if they inhibit, onto one population."""
+    """Return what tells sets onto one population apart that are drawn alike, if they inhibit, from the same cells."""
     drawn = connections.initial.drawn
     alike = [
         c

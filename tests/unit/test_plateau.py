@@ -1,11 +1,21 @@
-"""Bursts and desynchronised plateaus."""
+"""Readouts, bursts and desynchronised plateaus."""
 
 import math
 
 import numpy as np
 import pytest
 
-from segdend_plugin.rule.plateau import burst_difference, plateau, plateau_difference, plateau_leads
+from segdend_plugin.model.places import NEXUS, Place
+from segdend_plugin.model.wants import Average
+from segdend_plugin.rule.plateau import (
+    READOUTS,
+    burst_difference,
+    nmda_steepness,
+    plateau,
+    plateau_difference,
+    plateau_leads,
+    sigma,
+)
 
 
 def test_bursts_have_the_expectation_of_the_plateau_difference():
@@ -48,3 +58,36 @@ def test_leads_are_keyed_by_layer_and_example():
     np.testing.assert_array_equal(plateau_leads(0, 0, 4, 40, 3.0), usual)
     for other in ((1, 0, 4), (0, 1, 4), (0, 0, 5)):
         assert np.any(plateau_leads(*other, 40, 3.0) != usual)
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "place"),
+    [
+        ("average", "potential", Place(of="back")),
+        ("bursts", "potential", Place(of="back")),
+        ("axial", "potential", Place("tuft:axial", of="back")),
+        ("local", "potential", Place("tuft:local", of="back")),
+        ("nmda", "nmda", Place(of="back")),
+        ("calcium", "calcium", NEXUS),
+    ],
+)
+def test_what_each_readout_reads_and_where(name, quantity, place):
+    row = READOUTS[name]
+    assert row.average("cells", "back", "target") == Average("cells", quantity, place, "target")
+    assert row.region == ("tuft" if place.of and place.region == "soma" else place.region)
+
+
+def test_fractions_are_plateaus_already():
+    read = np.array([0.2, 0.9])
+    for name in ("nmda", "calcium"):
+        np.testing.assert_array_equal(plateau(read, name), read)
+    np.testing.assert_array_equal(plateau(read, "axial", 2.0), sigma(2 * read))
+
+
+def test_steepness_of_the_nmda_block_is_its_derivative_relative_to_sigma():
+    def open_fraction(v):
+        return 1 / (1 + math.exp(-0.062 * v) / 3.57)
+
+    for rest, unit in ((-70.0, 1.0), (-65.0, 15.0)):
+        slope = (open_fraction(rest + 1e-5 * unit) - open_fraction(rest - 1e-5 * unit)) / 2e-5
+        assert nmda_steepness(rest, unit) == pytest.approx(slope / 0.25, rel=1e-6)
