@@ -242,8 +242,11 @@ ENDVERBATIM
 : and spikes on their way go on
 PROCEDURE restart() {
 VERBATIM
-    PROJECTION->spikes.restart(dt);
-    PROJECTION->start_traces();
+    Projection& p = *PROJECTION;
+    if (p.spikes.started()) {  // before any initialisation there is neither a state nor a thread that has dt
+        p.spikes.restart(dt);
+        p.start_traces();
+    }
 ENDVERBATIM
 }
 

@@ -18,7 +18,7 @@ from segdend_plugin.model.places import SOMA
 from segdend_plugin.model.state import State
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus, Trial
-from segdend_plugin.model.wants import Average, Quantity, Want
+from segdend_plugin.model.wants import Average, Quantity, Want, Weights
 from segdend_plugin.rule.allowed import name_of, resolve_rates
 from segdend_plugin.rule.base import Local, Phases, Rule
 from segdend_plugin.types import Array
@@ -155,6 +155,25 @@ class Examiner:
             trial, Purpose.TRAINING_SPIKES, wants, self._before(trial), rates=self.rates, state=self.rule_state
         )
         return Outcome(trial.example, -1, trial, {p: seen[want] for p, want in answers.items()}, seen.values)
+
+    def weights(self, connections: str, *, effective: bool = False) -> Array:
+        """Return the weights of a set, the same on every rank; every rank calls it alike.
+
+        Parameters
+        ----------
+        connections
+            Its name.
+        effective
+            Whether they count as the soma feels them, where places on a cell differ in their effect.
+
+        Returns
+        -------
+        Array
+            A copy, shape (n_pre, n_post): potential per filtered spike rate in 1/ms. Of a sparse set one for each
+            synapse, shape (n_synapses,).
+        """
+        self.network.check_alive()
+        return self.network.weights(Weights(connections, effective))
 
     def collect(self, outcomes: Sequence[Outcome]) -> dict[str, Array]:
         """Return the answers of all cells, shape (examples, n) by taught population; every rank calls it alike."""

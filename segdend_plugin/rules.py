@@ -6,32 +6,56 @@
 
 from __future__ import annotations
 
+from segdend_plugin.model.changes import Along, Before, Bias, Change, Changes, Decay, Outer
+from segdend_plugin.model.places import NEXUS, SOMA, Place
+from segdend_plugin.model.wants import Average, Filtered, Trace, Want, Weights
 from segdend_plugin.rule.backprop import Backprop
 from segdend_plugin.rule.base import Local, Phases, Rule, Seen
 from segdend_plugin.rule.check import check
 from segdend_plugin.rule.feedback import Feedback
-from segdend_plugin.rule.guerguiev import Guerguiev
+from segdend_plugin.rule.guerguiev import Guerguiev, error_of_taught, soma, taught_rate
 from segdend_plugin.rule.phases import OnePhase, TwoPhase, Windows
 from segdend_plugin.rule.plateau import READOUTS, Readout
+from segdend_plugin.rule.targets import output_scale, postsynaptic_change
 from segdend_plugin.rule.urbanczik import UrbanczikSenn
 
 RULES: dict[str, type[Rule]] = {"guerguiev": Guerguiev, "backprop": Backprop, "urbanczik_senn": UrbanczikSenn}
 """By the names that descriptions know them by."""
 
 __all__ = [
+    "NEXUS",
     "READOUTS",
     "RULES",
+    "SOMA",
+    "Along",
+    "Average",
     "Backprop",
+    "Before",
+    "Bias",
+    "Change",
+    "Changes",
+    "Decay",
     "Feedback",
+    "Filtered",
     "Guerguiev",
     "Local",
     "OnePhase",
+    "Outer",
     "Phases",
+    "Place",
     "Readout",
     "Rule",
     "Seen",
+    "Trace",
     "TwoPhase",
     "UrbanczikSenn",
+    "Want",
+    "Weights",
     "Windows",
     "check",
+    "error_of_taught",
+    "output_scale",
+    "postsynaptic_change",
+    "soma",
+    "taught_rate",
 ]

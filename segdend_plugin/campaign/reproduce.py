@@ -12,8 +12,8 @@ import numpy as np
 from segdend_plugin.campaign import jobs
 from segdend_plugin.campaign.figures import FIGURES, Condition, Figure, Scale
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.experiment import checkpoint, diagnostics, keys
-from segdend_plugin.experiment.folder import read_summary
+from segdend_plugin.experiment import diagnostics, keys
+from segdend_plugin.experiment.folder import read_summary, read_weights
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule.diagnostics import best_matches, loss_correlations
 from segdend_plugin.types import Array
@@ -113,8 +113,7 @@ def coordination(folder: Path) -> dict[str, dict[int, float]]:
 
 def fields(folder: Path) -> Array:
     """Return the weights onto the first hidden layer, shape (n_input, n_hidden): its receptive fields."""
-    weights = checkpoint.read(folder / "weights.h5")
-    return next(matrix for name, (matrix, _) in weights.items() if name.startswith("hidden1"))
+    return next(matrix for name, (matrix, _) in read_weights(folder).items() if name.startswith("hidden1"))
 
 
 def field_matches(folder: Path, reference: Path) -> tuple[Array, Array]:

@@ -18,9 +18,10 @@ from pydantic.fields import FieldInfo
 from segdend_plugin.campaign import jobs
 from segdend_plugin.campaign.measures import NUMBERS, measure
 from segdend_plugin.cells.files import source
+from segdend_plugin.engine.layered import LUMPED
 from segdend_plugin.errors import ConfigError, DataError
-from segdend_plugin.experiment import config, datasets, keys
-from segdend_plugin.experiment.config import LUMPED, Experiment
+from segdend_plugin.experiment import config, keys, rules
+from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.folder import is_finished, read_summary
 from segdend_plugin.resources import folder
 
@@ -308,7 +309,7 @@ def check(todo: Sequence[Job]) -> None:
         if not is_finished(job.folder):
             experiments.append(config.load(settings=job.settings))
     for data in {experiment.data for experiment in experiments}:
-        datasets.load(data)
+        rules.load(data)
     wanted = {(cell, experiment.cable.repair) for experiment in experiments for cell in experiment.kinds()}
     for cell, repair in sorted(wanted):
         if cell != LUMPED:

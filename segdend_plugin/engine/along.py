@@ -1,4 +1,4 @@
-"""The adjoint of the filter of spike trains: what a spike in each step would add to a sum along a trace."""
+"""Filtered spike trains in closed form: what a spike adds to a window's mean, or to a sum along a trace."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def mean_of_windows(arrived: Integers, first: int, last: int, kernel: tuple[floa
     Parameters
     ----------
     arrived
-        Step in which each spike arrives, shape (n,).
+        Step in which each spike arrives, 0 or more, shape (n,).
     first, last
         The window.
     kernel
@@ -62,10 +62,12 @@ def mean_of_windows(arrived: Integers, first: int, last: int, kernel: tuple[floa
     slow, fast = kernel
     youngest, oldest = np.maximum(first - arrived, 0) + 1, last - arrived
     reached = oldest >= youngest
+    young, old = youngest[reached], oldest[reached] + 1
 
     def ages(decay: float) -> Array:
-        young, old = youngest[reached].astype(float), (oldest[reached] + 1).astype(float)
-        sums: Array = (decay**young - decay**old) / (1.0 - decay)
+        # a table of the same size on every rank: NumPy's powers may depend on how many are taken at once
+        powers = np.power(decay, np.arange(last + 2.0))
+        sums: Array = (powers[young] - powers[old]) / (1.0 - decay)
         return sums
 
     means = np.zeros(len(arrived))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from segdend_plugin.cells.sites import StandIn
+from segdend_plugin.engine.background import Background
 from segdend_plugin.engine.dense import Dense, Kernel
 from segdend_plugin.engine.exchange import Exchange
 from segdend_plugin.engine.kinds.base import CellHandle, Cells
@@ -25,6 +26,7 @@ from segdend_plugin.types import Array, Integers
 
 Handles = Sequence[tuple[int, CellHandle]]
 """Position in the population and handle of each cell of this rank, ascending."""
+_NONE: Mapping[str, Learned] = {}
 
 
 def make_cells(
@@ -63,9 +65,13 @@ def make_cells(
     return made
 
 
+def split(handles: Handles) -> tuple[Integers, list[CellHandle]]:
+    """Return positions, shape (n,), and handles."""
+    return np.array([position for position, _ in handles], dtype=np.int64), [handle for _, handle in handles]
+
+
 def _cells(graph: Graph, population: Population, mine: Handles, stand_in: StandIn | None) -> Cells:
-    positions = np.array([position for position, _ in mine], dtype=np.int64)
-    handles, kind = [handle for _, handle in mine], population.kind
+    (positions, handles), kind = split(mine), population.kind
     if isinstance(kind, Poisson):
         return InputCells(graph, population, handles, positions)
     if isinstance(kind, Lumped):
@@ -75,7 +81,15 @@ def _cells(graph: Graph, population: Population, mine: Handles, stand_in: StandI
     raise ConfigError(f"population {population.name!r}: {kind!r} is no kind of cell that can be built: choose another.")
 
 
-def connect(session: Session, graph: Graph, cells: Mapping[str, Cells], gids: Mapping[str, Sequence[int]]) -> Network:
+def connect(
+    session: Session,
+    graph: Graph,
+    cells: Mapping[str, Cells],
+    gids: Mapping[str, Sequence[int]],
+    sparse: Mapping[str, Learned] = _NONE,
+    rest: float | None = None,
+    background: Background | None = None,
+) -> Network:
     """Make all sets of a network; every rank must call this.
 
     Parameters
@@ -88,13 +102,19 @@ def connect(session: Session, graph: Graph, cells: Mapping[str, Cells], gids: Ma
         As of :func:`make_cells`.
     gids
         Of every population, the gids of all its cells on any rank, in order.
+    sparse
+        The sparse sets by name, of NetCons that a host has made.
+    rest
+        Potential (mV) at which trials begin; that of the first population by default.
+    background
+        What else of the host's model is made ready before a trial.
     """
     maker = _Maker(session, graph, cells, gids)
-    sets: dict[str, Learned] = {}
+    sets: dict[str, Learned] = dict(sparse)
     for population in graph.populations:
         onto = graph.onto(population.name)
         for role in ("forward", "feedback", "fixed"):  # inhibition lands where learned sets have landed
-            sets |= {c.name: maker.make(c) for c in onto if c.role == role}
+            sets |= {c.name: maker.make(c) for c in onto if c.role == role and c.name not in sparse}
     rated = {name for c in graph.connections if c.signal == "rates" for name in c.pre} - {p.name for p in graph.inputs}
     for name in rated:
         cells[name].offer_rates(session.ranks.pc)
@@ -102,10 +122,11 @@ def connect(session: Session, graph: Graph, cells: Mapping[str, Cells], gids: Ma
         session.ranks.pc.setup_transfer()
     if any(isinstance(p.kind, Cable) and p.kind.reduced for p in graph.populations):
         # each compartment of all cells side by side: a fifth less time (full cells keep the order, and bits, they had)
-        session.ranks.pc.optimize_node_order(2)
-    rest = next(own.scale.rest for own in cells.values() if not isinstance(own, InputCells))
+        session.order_nodes()
+    if rest is None:
+        rest = next(own.scale.rest for own in cells.values() if not isinstance(own, InputCells))
     ordered = {c.name: sets[c.name] for c in graph.connections}
-    network = Network(session, graph, cells, ordered, Readings(), rest)
+    network = Network(session, graph, cells, ordered, Readings(), rest, background)
     session.network = network
     return network
 
@@ -130,7 +151,7 @@ class _Maker:
         here = {
             gid: soma
             for own in cells.values()
-            if not isinstance(own, InputCells)
+            if own.somas  # neither inputs nor cells of somebody's own
             for gid, soma in zip(own.gids, own.somas, strict=True)
         }
         self.exchange = Exchange(session.ranks, sorted(heard), here)

@@ -326,6 +326,10 @@ class Dense:
         """Return where the cells of this rank stand."""
         return positions
 
+    def matrix(self, whole: Array) -> Array:
+        """Return the weights of all ranks, which are a matrix."""
+        return whole
+
     def take(self, whole: Array, columns: Integers, size: int) -> None:
         """Take this rank's columns of the weights of all ranks."""
         if whole.shape != (self.n_pre, size):

@@ -184,7 +184,12 @@ def inhibition_sets(
 
 
 def layered(
-    sizes: Sequence[int], cell: str = "mouse_v1_l5_rbp4", *, seed: int = 0, dt: float = 1.0, train_hidden: bool = True
+    sizes: Sequence[int],
+    cell: str | Kind = "mouse_v1_l5_rbp4",
+    *,
+    seed: int = 0,
+    dt: float = 1.0,
+    train_hidden: bool = True,
 ) -> Graph:
     """Return the graph of a layered network with the published defaults.
 
@@ -194,7 +199,7 @@ def layered(
         Cells of the input, of each hidden layer and of the output.
     cell
         Of the hidden layers: a shipped reconstruction, ``"three_compartment"``, an .swc or .asc file, ``allen:ID`` or
-        ``neuromorpho:NAME``.
+        ``neuromorpho:NAME``; or a kind of cell.
     seed
         Of all random streams.
     dt
@@ -214,11 +219,15 @@ def layered(
     """
     if len(sizes) < 2 or not all(type(size) is int and size > 0 for size in sizes):
         raise ConfigError(f"sizes={list(sizes)}: give input, hidden layers and output, each 1 or more cells.")
-    kind: Kind = Lumped() if cell == LUMPED else Cable(label_of(cell), cell)
+    kind = _kind(cell) if isinstance(cell, str) else cell
     several = len(sizes) > 3
     hidden = [[(f"hidden{k + 1}" if several else "hidden", size, kind)] for k, size in enumerate(sizes[1:-1])]
     output = ("output", sizes[-1], replace(Lumped(), label="output"))
     return chain(seed, dt, sizes[0], hidden, output, Wiring(train_hidden=train_hidden))
+
+
+def _kind(cell: str) -> Kind:
+    return Lumped() if cell == LUMPED else Cable(label_of(cell), cell)
 
 
 def label_of(cell: str) -> str:

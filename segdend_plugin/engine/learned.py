@@ -86,6 +86,10 @@ class Learned(Protocol):
         """Return where the last axis of this rank's weights stands among that of all ranks."""
         ...
 
+    def matrix(self, whole: Array) -> Array:
+        """Return the weights of all ranks as a matrix, shape (n_pre, n_post), 0 where there is no synapse."""
+        ...
+
     def take(self, whole: Array, columns: Integers, size: int) -> None:
         """Take this rank's part of the weights of all ranks."""
         ...

@@ -7,6 +7,7 @@ it is alone. So the sizes that the launcher, mpi4py and NEURON see are compared 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import re
 import sys
@@ -23,6 +24,8 @@ from typing import Any, NoReturn, TypeVar
 from segdend_plugin.errors import ParallelError
 
 T = TypeVar("T")
+
+log = logging.getLogger("segdend_plugin")
 
 _INTERRUPTED = 130  # the shell's status of a command that Ctrl-C ended
 _HEARD = 0.3  # s in which the launcher forwards the last words of a process before it ends all
@@ -215,7 +218,7 @@ def _world(launched: int | None) -> Any | None:
                 f"The launcher started {launched} processes but mpi4py finds no MPI library: install the one of your"
                 " mpiexec, or 'pip install mpich' and use the mpiexec that comes with it."
             ) from error
-        print("segdend: no MPI library found, running as one process", file=sys.stderr)
+        log.warning("segdend: no MPI library found, running as one process")
         return None
     if not MPI.Is_initialized():
         _refuse_foreign_launcher(MPI.get_vendor()[0])

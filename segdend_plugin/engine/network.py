@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from segdend_plugin.engine.background import Background
 from segdend_plugin.engine.kinds.base import Cells
-from segdend_plugin.engine.kinds.lumped import LumpedCells
 from segdend_plugin.engine.kinds.poisson import InputCells
 from segdend_plugin.engine.learned import Bound, Learned, joined
 from segdend_plugin.engine.mpi import Ranks
@@ -44,6 +44,8 @@ class Network:
         What reads in the time step.
     rest
         Potential (mV) at which trials begin.
+    background
+        What else of a host's model is made ready before a trial.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class Network:
         sets: Mapping[str, Learned],
         readings: Readings,
         rest: float,
+        background: Background | None = None,
     ) -> None:
         self._session, self.graph, self.cells, self.sets = session, graph, dict(cells), dict(sets)
-        self._readings, self._rest = readings, rest
+        self._readings, self._rest, self._background = readings, rest, background
         self._alive = True
         self._plans = Plans(graph, self.cells, readings)
         self._trials = 0
@@ -125,6 +128,7 @@ class Network:
         without. Where ranks cannot gather counters, spikes of cells are announced in any case.
         """
         self.check_alive()
+        wanted = wanted or any(c.form == "sparse" for c in self.graph.connections)
         for cells in self.cells.values():
             needed = self._session.needs_events and not isinstance(cells, InputCells)
             cells.announce(wanted or needed)
@@ -164,7 +168,7 @@ class Network:
         from neuron import h
 
         self._prepare(trial, wants, before)
-        self._session.tell(trial, self.graph.seed, purpose)
+        self._tell(trial, purpose)
         h.dt = trial.dt
         h.finitialize(self._rest)
         self.ranks.pc.psolve(trial.end * trial.dt)
@@ -177,7 +181,7 @@ class Network:
         if h.dt != trial.dt:
             raise ConfigError(f"trial: NEURON's dt is {h.dt:g} ms, the network's is {trial.dt:g}: set them alike.")
         self._prepare(trial, wants, before, h.t)
-        self._session.tell(trial, self.graph.seed, purpose, h.t)
+        self._tell(trial, purpose, h.t)
         self._waiting = (trial, purpose)
         self._readings.restart()
         for one in self.sets.values():
@@ -197,7 +201,7 @@ class Network:
 
     def look(self, wants: Sequence[Want], trial: Trial, *, state: Mapping[str, Array] = _NOTHING) -> Seen:
         """Read weights before a trial; every rank must call this."""
-        values: dict[Want, Array] = {want: self._weights(want) for want in wants if isinstance(want, Weights)}
+        values: dict[Want, Array] = {want: self.weights(want) for want in wants if isinstance(want, Weights)}
         if len(values) < len(wants):
             raise ConfigError("rule: before a trial only weights can be wanted: leave the others to after it.")
         return Seen(self, trial, Purpose.TRAINING_SPIKES, -1, values, _NOTHING, state)
@@ -217,6 +221,11 @@ class Network:
         self._show(trial.stimulus, taught=trial.taught)
         self._trials += 1
 
+    def _tell(self, trial: Trial, purpose: Purpose, begin: float = 0.0) -> None:
+        self._session.tell(trial, self.graph.seed, purpose, begin)
+        if self._background is not None:
+            self._background.key(self.graph.seed, purpose, trial.example)
+
     def _show(self, stimulus: Stimulus, *, taught: bool) -> None:
         for population in self.graph.inputs:
             cells = self.cells[population.name]
@@ -224,16 +233,16 @@ class Network:
                 if population.name not in stimulus.drive:
                     raise DataError(f"stimulus: it has no drive for {population.name!r}: give it levels or spikes.")
                 cells.show(stimulus.drive[population.name])
-        for population in self.graph.taught if taught else ():
-            cells = self.cells[population.name]
-            if isinstance(cells, LumpedCells) and cells.teachers is not None:
-                if population.name not in stimulus.target:
-                    raise DataError(f"stimulus: it has no target for {population.name!r}: give it one.")
-                cells.teachers.prepare(stimulus.target[population.name])
+        for population in self.graph.taught:
+            if taught and population.name not in stimulus.target:
+                raise DataError(f"stimulus: it has no target for {population.name!r}: give it one.")
+            self.cells[population.name].teach(stimulus.target[population.name] if taught else None)
 
     def _take(self, before: Before, trial: Trial) -> None:
         for name, matrix in before.weights.items():
             one = self.sets[name]
+            if one.connections.form == "sparse":
+                raise ConfigError(f"set {name!r}: it is sparse, and no rule can set its weights: take random feedback.")
             wanted = self.graph.n_pre(one.connections), self.graph[one.post].size
             if matrix.shape != wanted:
                 raise DataError(f"set {name!r}: the weights to set have shape {matrix.shape}: {wanted} is needed.")
@@ -249,16 +258,17 @@ class Network:
         values = self._plans.read(trial, self.whole)
         for other in self._plans.plan.others:
             if isinstance(other, Weights):
-                values[other] = self._weights(other)
+                values[other] = self.weights(other)
             else:
                 index = next((k for k, shown in enumerate(trial.windows) if shown.name == other.window), None)
                 if index is not None:
                     values[other] = self.sets[other.connections].filtered(index)
         return Seen(self, trial, purpose, self._trials, values, rates, state)
 
-    def _weights(self, want: Weights) -> Array:
+    def weights(self, want: Weights) -> Array:
+        """Return the weights of a set, whole; every rank must call this."""
         one = self.sets[self.graph.set(want.connections).name]
-        return self._whole_of(one, one.effective() if want.effective else one.weights)
+        return one.matrix(self._whole_of(one, one.effective() if want.effective else one.weights))
 
     def _whole_of(self, one: Learned, weights: Array) -> Array:
         return joined(self.ranks.allgather((one.columns(self.local(one.post)), weights)))
@@ -395,3 +405,5 @@ class Network:
             for cells in self.cells.values():
                 cells.close()
             self._readings.close()
+            if self._background is not None:
+                self._background.close()

@@ -12,7 +12,7 @@ from segdend_plugin.engine.learned import Bound
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model.changes import Along, Decay, Outer
-from segdend_plugin.model.graph import Connections
+from segdend_plugin.model.graph import Connections, Graph
 from segdend_plugin.model.trial import Trial
 from segdend_plugin.types import Array, HocObject, Integers
 
@@ -27,10 +27,8 @@ class Sparse:
     ----------
     ranks
         The MPI job.
-    connections
-        The set.
-    n_pre
-        Presynaptic cells.
+    graph, connections
+        The graph, and the set.
     synapses
         Those onto cells of this rank.
     local
@@ -39,24 +37,26 @@ class Sparse:
         Of all presynaptic cells, in the order of the set.
     index
         Which number of each NetCon's weights learns.
-    dt
-        Time step (ms).
+    unit
+        Drive (units of the rule) that a weight of 1 makes of a filtered train of 1/ms: what a rule changes is a weight
+        times this. Weights and bounds are the NetCons' own.
     """
 
     def __init__(
         self,
         ranks: Ranks,
+        graph: Graph,
         connections: Connections,
-        n_pre: int,
         synapses: Sequence[Synapse],
         local: Integers,
         gids: Sequence[int],
-        index: int,
-        dt: float,
+        index: int = 0,
+        unit: float = 1.0,
     ) -> None:
         from neuron import h
 
-        self.connections, self.n_pre, self._dt = connections, n_pre, dt
+        self.connections, self._dt, self._unit = connections, graph.dt, unit
+        self.n_pre, self._n_post = graph.n_pre(connections), graph[connections.post].size
         column = {position: k for k, position in enumerate(np.asarray(local).tolist())}
         ordered = sorted(synapses, key=lambda synapse: (synapse[1], synapse[0]))
         self.pre = np.array([pre for pre, _, _ in ordered], dtype=np.int64)
@@ -71,16 +71,16 @@ class Sparse:
         self._pointers.gather(self._values)
         self.weights: Array = self._values.as_numpy()[: len(ordered)]
         self.constant: Array = np.zeros(len(column))
-        counts = ranks.allgather(self.post_positions)
-        everyone = np.sort(np.concatenate(counts))
+        everyone = np.concatenate(ranks.allgather(np.stack([self.post_positions, self.pre])), axis=1)
         # all synapses onto a cell are on one rank, in one order there
-        first = np.searchsorted(everyone, self.post_positions)
+        self._all = everyone[:, np.argsort(everyone[0], kind="stable")]
+        self._size = self._all.shape[1]
+        first = np.searchsorted(self._all[0], self.post_positions)
         mine = np.arange(len(ordered)) - np.searchsorted(self.post_positions, self.post_positions)
         self._order: Integers = first + mine
-        self._size = len(everyone)
         shortest = [float(self.delays.min())] if len(ordered) else []
         found = [delay for part in ranks.allgather(shortest) for delay in part]
-        self._heard_late = min(found, default=dt)
+        self._heard_late = min(found, default=graph.dt)
         self._listen(ranks, gids)
         self._trial: Trial | None = None
         self._begin = 0.0
@@ -113,6 +113,8 @@ class Sparse:
     def prepare(self, trial: Trial, *, keep: bool, begin: float = 0.0) -> None:
         """Make ready for a trial."""
         self._trial, self._begin, self._arrived = trial, begin, None
+        if self.netcons:
+            self._pointers.gather(self._values)  # somebody else may have changed them
 
     def restart(self) -> None:
         """Begin a trial without initialisation."""
@@ -120,7 +122,7 @@ class Sparse:
             self._listener.restart()
 
     def arrivals(self) -> tuple[Integers, Integers]:
-        """Return step and synapse of all spikes that arrived in the trial, in order of the synapses, then of time."""
+        """Return step and synapse of all spikes that arrived in the trial, in the order of synapses, then of time."""
         if self._arrived is None:
             self._arrived = self._hear()
         return self._arrived
@@ -141,7 +143,9 @@ class Sparse:
         synapses = np.repeat(np.arange(len(self.pre)), counts)
         which = np.arange(len(synapses)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
         late = times[which] + self.delays[synapses]
-        return np.ceil(late / self._dt - 0.5).astype(np.int64), synapses
+        steps = np.ceil(late / self._dt - 0.5).astype(np.int64)  # that in which NEURON delivers the event
+        inside = steps >= 0
+        return steps[inside], synapses[inside]
 
     def filtered(self, window: int) -> Array:
         """Return the mean filtered trains (1/ms) of a window, by synapse."""
@@ -158,8 +162,9 @@ class Sparse:
         return found
 
     def effective(self) -> Array:
-        """Return the weights."""
-        return self.weights
+        """Return the weights in units of the rule."""
+        weights: Array = self._unit * self.weights
+        return weights
 
     def bind(
         self, change: Outer | Along | Decay, windows: Mapping[str, int], positions: Integers, *, keep: bool
@@ -187,16 +192,27 @@ class Sparse:
             added = pre * post[self.column]
 
         def add() -> None:
-            self.weights += added
+            self.weights[:] += added / self._unit
 
         return Bound(None, add)
 
     def bound(self) -> None:
         """Keep the weights within their bounds, and tell the NetCons."""
+        if not self.connections.learned:
+            return
         low, high = self.connections.bounds
         np.clip(self.weights, low, high, out=self.weights)
+        self._tell()
+
+    def _tell(self) -> None:
         if self.netcons:
             self._pointers.scatter(self._values)
+
+    def matrix(self, whole: Array) -> Array:
+        """Return the weights of all ranks as a matrix, 0 where there is no synapse; those of a pair of cells add up."""
+        matrix = np.zeros((self.n_pre, self._n_post))
+        np.add.at(matrix, (self._all[1], self._all[0]), whole)
+        return matrix
 
     def take(self, whole: Array, columns: Integers, size: int) -> None:
         """Take this rank's part of the weights of all synapses."""
@@ -205,7 +221,7 @@ class Sparse:
                 f"The weights of {self.connections.name!r} have shape {whole.shape}: {(self._size,)} is needed."
             )
         self.weights[:] = whole[columns]
-        self.bound()
+        self._tell()
 
     def close(self) -> None:
         """Give up every NEURON object of ours; the NetCons are the host's."""

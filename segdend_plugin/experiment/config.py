@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from segdend_plugin.cells.calibration import Scale, nmda_steepness
 from segdend_plugin.cells.files.catalogue import names_a_file
+from segdend_plugin.cells.units import REST
+from segdend_plugin.engine.layered import LUMPED
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import keys
 from segdend_plugin.experiment.parts import (
-    REST,
     Cable,
     Checkpoint,
     Data,
@@ -30,11 +30,10 @@ from segdend_plugin.experiment.parts import (
     SynapsePart,
     Training,
 )
+from segdend_plugin.model.streams import LARGEST_SEED
 from segdend_plugin.rule.plateau import READOUTS
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
-from segdend_plugin.rule.variant import Feedback, Variant
 
-LUMPED = "three_compartment"
 DIGITS_EPOCHS = 6
 LARGEST_ACTIVE_STEP = 0.1
 """Longest time step (ms) that resolves an action potential."""
@@ -43,7 +42,7 @@ LARGEST_ACTIVE_STEP = 0.1
 class Experiment(Part):
     """Everything that decides the outcome of a run, apart from the number of ranks, which does not."""
 
-    seed: int = Field(0, ge=0, lt=2**25, description="seed of all random streams")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="seed of all random streams")
     cell: str = Field(
         "mouse_v1_l5_rbp4",
         description="catalogue name, 'three_compartment', .swc or .asc file, allen:ID or neuromorpho:NAME",
@@ -182,24 +181,9 @@ class Experiment(Part):
         given = self.rule.learning_rates
         if given == "published":
             return PUBLISHED[len(self.layers.hidden)]
-        steepness = nmda_steepness(Scale(REST, self.cable.unit)) if self.rule.plateau == "nmda" else 1.0
+        steepens = READOUTS[self.rule.plateau].steepness
+        steepness = 1.0 if steepens is None else steepens(REST, self.cable.unit)
         return given or learning_rates([n_input, *(layer.size for layer in self.layers.hidden), n_output], steepness)
-
-    def variant(self) -> Variant:
-        """Return the form of the algorithm."""
-        rule = self.rule
-        return Variant(
-            initial=rule.initial_weights,
-            memory=rule.psp_memory,
-            feedforward=rule.feedforward,
-            feedback=Feedback(**self.feedback.model_dump()),
-            plateau=rule.plateau,
-            plateau_gain=rule.plateau_gain,
-            plateau_jitter=rule.plateau_jitter,
-            hidden_error=rule.hidden_error,
-            cells_per_class=self.layers.cells_per_class,
-            location=rule.location,
-        )
 
     def output_cells(self, classes: int) -> int:
         """Return the number of output cells for data with so many classes."""

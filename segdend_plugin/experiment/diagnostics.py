@@ -2,109 +2,236 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
-from segdend_plugin.engine.network import Observation
+from segdend_plugin.callbacks import Watch
 from segdend_plugin.errors import DataError
+from segdend_plugin.experiment.parts import REPORT_EVERY
+from segdend_plugin.model.graph import Graph, Population
+from segdend_plugin.model.outcome import Outcome
+from segdend_plugin.model.places import SOMA
+from segdend_plugin.model.wants import Average, Quantity, Want, Weights
 from segdend_plugin.rule import diagnostics
+from segdend_plugin.rule.backprop import hidden_deltas
+from segdend_plugin.rule.guerguiev import Guerguiev
+from segdend_plugin.rule.plateau import burst_difference, plateau_difference
+from segdend_plugin.rule.weights import joined_weights
+from segdend_plugin.tasks.images import Images
 from segdend_plugin.types import Array
 
-WINDOW = 100
-"""Examples over which Jacobians are averaged (eLife 22901, Fig 5 - figure supplement 1)."""
+if TYPE_CHECKING:
+    from segdend_plugin.engine.network import Network
+    from segdend_plugin.learner import Learner
+
 FILE = "diagnostics.h5"
 COUNTERS = ("example", "eigenvalue_example")
+Seen = Mapping[Want, Array]
+Layer = Sequence[Population]
 
 
-class Recorder:
-    """Appends what whole layers did to `diagnostics.h5`; used by rank 0 alone.
+class Layers:
+    """Reads what whole layers did in one training example, the same on every rank; hidden ones from the input on.
+
+    Parameters
+    ----------
+    graph
+        Of a layered network.
+    rule
+        Says how plateaus are read.
+    """
+
+    def __init__(self, graph: Graph, rule: Guerguiev) -> None:
+        self.graph, self.rule = graph, rule
+        self.hidden: tuple[Layer, ...] = graph.hidden_layers
+        self.output: Layer = graph.taught
+        self.wants = tuple(self._wants())
+
+    def _wants(self) -> Iterator[Want]:
+        for p in (p for layer in (*self.hidden, self.output) for p in layer):
+            yield from (_soma(p, "potential"), _soma(p, "rate"))
+        yield from (_soma(p, "rate", "target") for p in self.output)
+        for p in (p for layer in self.hidden for p in layer):
+            yield from (self._apical(p, "forward"), self._apical(p, "target"))
+        for layer in (*self.hidden[1:], self.output) if self.hidden else ():
+            yield from (Weights(c.name) for p in layer for c in self.graph.onto(p.name, "forward"))
+        for p in self.hidden[-1] if self.hidden else ():
+            yield self._feedback(p)
+        for p in self.interneurons:
+            yield from (_soma(p, "rate"), _soma(p, "rate", "target"))
+
+    @property
+    def interneurons(self) -> list[Population]:
+        """Those that belong to no layer."""
+        inside = {p.name for layer in (self.graph.inputs, *self.graph.layers) for p in layer}
+        return [p for p in self.graph.populations if p.name not in inside]
+
+    def row(self, outcome: Outcome, network: Network) -> dict[str, Array]:
+        """Return the figures of an example, as :class:`Recorder` writes them; every rank must call this."""
+        seen = outcome.seen
+        potentials, rates = self._somas(seen, "potential"), self._somas(seen, "rate")
+        differences = [np.concatenate([self._difference(outcome, p) for p in layer]) for layer in self.hidden]
+        target = np.concatenate([seen[_soma(p, "rate", "target")] for p in self.output])
+        apical = [np.concatenate([seen[self._apical(p, "forward")] for p in layer]) for layer in self.hidden]
+        *local, taught = self._errors(outcome, network)
+        gains = [np.concatenate([network.gain(p.name, whole=True) for p in layer]) for layer in self.hidden]
+        exact = hidden_deltas(self._forward(seen), taught, potentials[:-1], gains)
+        layers = zip(rates[:-1], differences, potentials[:-1], strict=True)
+        row = {
+            "output_loss": np.array(diagnostics.output_loss(target, potentials[-1])),
+            "hidden_loss": np.array([diagnostics.hidden_loss(*layer) for layer in layers]),
+            "angle": np.array([diagnostics.angle(*errors) for errors in zip(local, exact, strict=True)]),
+            "rate": np.array([layer.mean() for layer in rates]),
+            "difference_sd": np.array([difference.std() for difference in differences]),
+            "difference_max": np.array([np.abs(difference).max() for difference in differences]),
+            "apical_sd": np.array([layer.std() for layer in apical]),
+        }
+        if self.interneurons:
+            row["interneuron_rate"] = np.array([_mean_rates(seen, p) for p in self.interneurons])
+        return row
+
+    def jacobians(self, seen: Seen, network: Network) -> tuple[Array, Array]:
+        """Return J_b and J_g of the last hidden layer (:func:`~segdend_plugin.rule.diagnostics.jacobians`)."""
+        feedback = np.concatenate([seen[self._feedback(p)] for p in self.hidden[-1]], axis=1)
+        gain = float(network.gain(self.output[0].name, whole=True)[0])
+        potential = self._somas(seen, "potential")[-1]
+        return diagnostics.jacobians(self._forward(seen)[-1], feedback, potential, gain, self.rule.plateau_gain)
+
+    def _apical(self, population: Population, window: str) -> Average:
+        return replace(self.rule.apical(self.graph, population.name, window), whole=True)
+
+    def _feedback(self, population: Population) -> Weights:
+        return Weights(self.graph.onto(population.name, "feedback")[0].name, effective=False)
+
+    def _somas(self, seen: Seen, quantity: Quantity) -> list[Array]:
+        """Return forward averages of every hidden layer and of the output."""
+        return [np.concatenate([seen[_soma(p, quantity)] for p in layer]) for layer in (*self.hidden, self.output)]
+
+    def _forward(self, seen: Seen) -> list[Array]:
+        """Return the weights out of every hidden layer as somas feel them, shape (n_hidden, n_next)."""
+        above = (*self.hidden[1:], self.output)
+        return [
+            joined_weights(self.graph, lower, upper, lambda c: seen[Weights(c.name)])
+            for lower, upper in zip(self.hidden, above, strict=True)
+        ]
+
+    def _errors(self, outcome: Outcome, network: Network) -> list[Array]:
+        """Return the errors that the cells of every hidden layer and of the output learn from."""
+        errors = outcome.changes.errors if outcome.changes is not None else {}
+        return [
+            np.concatenate([network.whole(p.name, errors[p.name]) for p in layer])
+            for layer in (*self.hidden, self.output)
+        ]
+
+    def _difference(self, outcome: Outcome, population: Population) -> Array:
+        """Return alpha_t - alpha_f, or that of bursts, of a whole population."""
+        readout, gain = self.rule.readout, self.rule.plateau_gain
+        forward, target = (
+            readout.alpha(outcome.seen[self._apical(population, window)], gain) for window in ("forward", "target")
+        )
+        if readout.poisson:
+            return burst_difference(forward, target, self.graph.seed, outcome.example, population.numbers)
+        return plateau_difference(forward, target)
+
+
+def _soma(population: Population, quantity: Quantity, window: str = "forward") -> Average:
+    return Average(population.name, quantity, SOMA, window, whole=True)
+
+
+def _mean_rates(seen: Seen, population: Population) -> Array:
+    """Return the mean rate (1/ms) of all cells in the two windows."""
+    rates = np.array([seen[_soma(population, "rate", window)] for window in ("forward", "target")])
+    mean: Array = np.asfortranarray(rates).mean(axis=1)  # so that NumPy adds cell by cell, as in every record so far
+    return mean
+
+
+class Recorder(Watch):
+    """Appends what whole layers did to `diagnostics.h5`; a callback, which writes on rank 0.
 
     Datasets, one row per recorded example; a column per hidden layer from the input on:
 
     ``example``, ``label``; ``output_loss`` (1/ms^2), ``hidden_loss``; ``angle`` to backpropagation (degrees); ``rate``
     (1/ms; hidden layers and output); ``difference_sd`` and ``difference_max``, spread and largest size of
     alpha_t - alpha_f; ``apical_sd``, spread of the forward apical averages; with interneurons, ``interneuron_rate``
-    (1/ms; per population, in the forward and the target window). Another, shorter one holds
-    ``eigenvalue`` with ``eigenvalue_example``: of Theorem 1, from Jacobians averaged over 100 examples.
+    (1/ms; per population, in the forward and the target window). Another, shorter one holds ``eigenvalue`` with
+    ``eigenvalue_example``: of Theorem 1, from Jacobians averaged between two reports, which are 100 examples apart or
+    less (eLife 22901, Fig 5 - figure supplement 1).
 
     Parameters
     ----------
     folder
-        Folder of the run.
-    output_gain
-        k_d.
-    example
-        Where training begins: rows of later examples are removed.
-    plateau_gain
-        Of the plateau's sigmoid.
+        Folder of the run, None on other ranks than 0.
+    layers
+        Reads the network.
+    every
+        Examples between records.
+    evaluated
+        Examples between evaluations, before which records are written, as before every report.
     """
 
-    def __init__(self, folder: Path, output_gain: float, example: int = 0, plateau_gain: float = 1.0) -> None:
-        self.path, self._gain, self._plateau_gain = folder / FILE, output_gain, plateau_gain
+    def __init__(self, folder: Path | None, layers: Layers, every: int, evaluated: int) -> None:
+        self.path = None if folder is None else folder / FILE
+        self._layers, self._every, self._evaluated = layers, every, evaluated
         self._rows: list[dict[str, Array]] = []
-        self._forwards: list[Array] = []
-        self._backwards: list[Array] = []
-        if self.path.exists():
-            try:
-                self._cut_back(example)
-            except (OSError, KeyError, ValueError):
-                raise DataError(f"{str(self.path)!r} is damaged: remove it; records then begin anew.") from None
+        self._jacobians: list[tuple[Array, Array]] = []
 
-    def _cut_back(self, example: int) -> None:
-        with h5py.File(self.path, "a") as file:
-            kept = {counter: int(np.sum(file[counter][()] < example)) for counter in COUNTERS if counter in file}
-            for key, dataset in file.items():
-                dataset.resize(kept[COUNTERS[key.startswith("eigenvalue")]], axis=0)
+    def cut_back(self, example: int) -> None:
+        """Remove the rows of this and later examples.
 
-    def add(self, example: int, label: int, seen: Observation) -> None:
-        """Take one example."""
-        hidden, output = seen.averages[:-1], seen.averages[-1]
-        self._rows.append(
-            {
-                "example": np.array(example),
-                "label": np.array(label),
-                "output_loss": np.array(diagnostics.output_loss(output.target_rate, output.forward_potential)),
-                "hidden_loss": np.array(
-                    [
-                        diagnostics.hidden_loss(layer.forward_rate, difference, layer.forward_potential)
-                        for layer, difference in zip(hidden, seen.differences, strict=True)
-                    ]
-                ),
-                "angle": np.array(
-                    [
-                        diagnostics.angle(local, exact)
-                        for local, exact in zip(seen.hidden_deltas, seen.backprop_deltas, strict=True)
-                    ]
-                ),
-                "rate": np.array([layer.forward_rate.mean() for layer in seen.averages]),
-                "difference_sd": np.array([difference.std() for difference in seen.differences]),
-                "difference_max": np.array([np.abs(difference).max() for difference in seen.differences]),
-                "apical_sd": np.array([layer.forward_apical.std() for layer in hidden]),
-            }
-        )
-        if len(seen.interneuron_rates):
-            self._rows[-1]["interneuron_rate"] = seen.interneuron_rates
-        if hidden:
-            forwards, backwards = diagnostics.jacobians(
-                seen.forward[-1], seen.feedback[-1], output.forward_potential, self._gain, self._plateau_gain
-            )
-            self._forwards.append(forwards)
-            self._backwards.append(backwards)
+        Raises
+        ------
+        DataError
+            If the file is damaged.
+        """
+        if self.path is None or not self.path.exists():
+            return
+        try:
+            with h5py.File(self.path, "a") as file:
+                kept = {counter: int(np.sum(file[counter][()] < example)) for counter in COUNTERS if counter in file}
+                for key, dataset in file.items():
+                    dataset.resize(kept[COUNTERS[key.startswith("eigenvalue")]], axis=0)
+        except (OSError, KeyError, ValueError):
+            raise DataError(f"{str(self.path)!r} is damaged: remove it; records then begin anew.") from None
 
-    def flush(self, example: int) -> None:
-        """Write what was taken, at an example counter that is a multiple of `WINDOW` or the end of a stretch."""
-        if not self._rows:
+    def wants(self, graph: Graph, example: int) -> Sequence[Want]:
+        """Want whole layers in the examples that are recorded."""
+        return self._layers.wants if example % self._every == 0 else ()
+
+    def batch(self, learner: Learner, outcomes: Sequence[Outcome]) -> bool:
+        """Take the recorded examples, and write where that is due."""
+        for outcome in outcomes:
+            if outcome.example % self._every == 0:
+                self._add(learner, outcome)
+        due = learner.example % REPORT_EVERY == 0 or learner.example % self._evaluated == 0
+        if due or learner.example == learner.end:
+            self._flush(learner.example)
+        return False
+
+    def _add(self, learner: Learner, outcome: Outcome) -> None:
+        row = self._layers.row(outcome, learner.network)
+        if self.path is None or not isinstance(learner.task, Images):
+            return
+        label = learner.task.labels[outcome.number]
+        self._rows.append({"example": np.array(outcome.example), "label": np.array(label), **row})
+        if self._layers.hidden:
+            self._jacobians.append(self._layers.jacobians(outcome.seen, learner.network))
+
+    def _flush(self, example: int) -> None:
+        if not self._rows or self.path is None:
             return
         with h5py.File(self.path, "a") as file:
             for key in self._rows[0]:
                 _append(file, key, np.array([row[key] for row in self._rows]))
-            if self._forwards:
-                forwards, backwards = np.mean(self._forwards, axis=0), np.mean(self._backwards, axis=0)
+            if self._jacobians:
+                forwards, backwards = (np.mean(matrices, axis=0) for matrices in zip(*self._jacobians, strict=True))
                 _append(file, "eigenvalue", np.array([diagnostics.largest_eigenvalue(forwards, backwards)]))
                 _append(file, "eigenvalue_example", np.array([example - 1]))
-        self._rows, self._forwards, self._backwards = [], [], []
+        self._rows, self._jacobians = [], []
 
 
 def read(folder: Path) -> dict[str, Array]:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from segdend_plugin.cells.calibration import Equalised
+from segdend_plugin.cells.units import REST, Equalised
+from segdend_plugin.model.graph import Signal
 from segdend_plugin.model.places import Inputs as PerInput
 from segdend_plugin.model.places import Landing, Region, Weighting
+from segdend_plugin.rule.feedback import FeedbackKind
 from segdend_plugin.rule.inhibition import Onto, Silence, Source
-from segdend_plugin.rule.plateau import Kind
-from segdend_plugin.rule.variant import Initial, Location, Route, Signal
+from segdend_plugin.rule.plateau import READOUTS
 
-REST = -70.0  # mV
 REPORT_EVERY = 100
 """Training examples between two reports of the running error."""
 
@@ -102,13 +103,13 @@ class Rule(Part):
         0.1, ge=0, le=1, description="learning rate falls linearly to this fraction; 1 keeps it, as in the paper"
     )
 
-    initial_weights: Initial = Field("paper", description="paper, or released_code: all initial weights twice as wide")
+    initial_weights: Literal["paper", "released_code"] = Field("paper", description="paper, or released_code: all initial weights twice as wide")
     psp_memory: float = Field(
         0.0,
         ge=0,
         description="age in ms at which a synaptic potential is cut off, 0 never; 10 in the released code",
     )
-    plateau: Kind = Field(
+    plateau: str = Field(
         "average",
         description="average: sigmoid of the mean apical potential; bursts with that mean (eqs 36-37); axial: sigmoid "
         "of the current that leaves the tuft; local: of what the tuft makes itself; nmda: opening of its NMDA "
@@ -121,19 +122,27 @@ class Rule(Part):
     hidden_error: Literal["plateau", "backprop"] = Field(
         "plateau", description="difference of plateaus, or exact backpropagation as a reference"
     )
-    location: Location = Field(
+    location: Literal["blind", "gain"] = Field(
         "blind", description="learning blind to a synapse's place on the cell, or in proportion to its relative gain"
     )
     feedforward: Signal = Field("spikes", description="what cells send upwards: spikes, or rates (released code)")
+
+    @field_validator("plateau")
+    @classmethod
+    def _plateau_is_known(cls, value: str) -> str:
+        if value not in READOUTS:
+            *names, last = map(repr, READOUTS)
+            raise PydanticCustomError("readout", "Input should be {names}", {"names": f"{', '.join(names)} or {last}"})
+        return value
 
 
 class FeedbackPart(Part):
     """The way back to the tufts."""
 
-    weights: Literal["random", "symmetric", "sign_concordant"] = Field(
+    weights: FeedbackKind = Field(
         "random", description="fixed; transposed forward weights (Fig 8D); random with their signs (Liao et al. 2016)"
     )
-    route: Route = Field("broadcast", description="from the output, or layerwise from the layer above (released code)")
+    route: Literal["broadcast", "layerwise"] = Field("broadcast", description="from the output, or layerwise from the layer above (released code)")
     fraction: float = Field(1.0, gt=0, le=1, description="fraction of feedback weights kept; 0.2 in Fig 8B")
     scale: float = Field(1.0, gt=0, description="factor of the kept weights; 5 in Fig 8B")
     noise: float = Field(0.0, ge=0, description="SD of noise on feedback weights; 0.05 in Fig 8D")

@@ -16,7 +16,7 @@ from segdend_plugin.engine import calibrated, mpi
 from segdend_plugin.errors import DataError, SegDendError
 from segdend_plugin.experiment import config, graph, rules, summary
 from segdend_plugin.experiment.config import Experiment
-from segdend_plugin.experiment.diagnostics import Recorder
+from segdend_plugin.experiment.diagnostics import Layers, Recorder
 from segdend_plugin.experiment.folder import CHECKPOINT, WEIGHTS, Folder, read_summary
 from segdend_plugin.experiment.parts import REPORT_EVERY
 from segdend_plugin.experiment.provenance import now, provenance
@@ -158,7 +158,7 @@ def _train(run: _Run, folder: Folder | None, state: State | None, observer: Obse
 
 def _callbacks(run: _Run, reports: Reports, folder: Folder | None, first: int) -> list[Callback]:
     """Return what happens between examples, checkpoints last."""
-    experiment, dataset = run.experiment, run.dataset
+    experiment, dataset, learner = run.experiment, run.dataset, run.learner
     every = experiment.training.evaluate_every or len(dataset.train)
     found: list[Callback] = [
         Counts(reports.observer),
@@ -166,8 +166,10 @@ def _callbacks(run: _Run, reports: Reports, folder: Folder | None, first: int) -
         Evaluations(dataset.held_out, dataset.held_out_name, every, experiment.training.evaluate_images, reports),
     ]
     if experiment.diagnostics.every:
-        path = None if folder is None else folder.path
-        found.insert(0, Recorder(path, run.learner, experiment, first))
+        layers = Layers(learner.graph, rules.rule(experiment))
+        recorder = Recorder(None if folder is None else folder.path, layers, experiment.diagnostics.every, every)
+        _on_root(learner.network.ranks, lambda: recorder.cut_back(first))
+        found.insert(0, recorder)
     if experiment.checkpoint.every:
         found.append(Saves(folder, experiment.checkpoint.every))
     return found

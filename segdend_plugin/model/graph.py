@@ -265,9 +265,14 @@ class Graph:
         return self.onto(connections.post, connections.role).index(connections)
 
     @cached_property
-    def inputs(self) -> tuple[Population, ...]:
-        """The populations whose spikes the task gives."""
+    def sources(self) -> tuple[Population, ...]:
+        """The populations where layers begin: no set reaches them, and no teacher."""
         return tuple(p for p in self.populations if not self.onto(p.name) and not p.teacher)
+
+    @property
+    def inputs(self) -> tuple[Population, ...]:
+        """The sources whose spikes the task gives: all but those of a kind with ``driven = False``."""
+        return tuple(p for p in self.sources if getattr(p.kind, "driven", True))
 
     @cached_property
     def taught(self) -> tuple[Population, ...]:
@@ -282,7 +287,7 @@ class Graph:
     @cached_property
     def depths(self) -> Mapping[str, int]:
         """How many forward sets lie between the input and each population, 0 for those that it reaches first."""
-        found = {p.name: -1 for p in self.inputs}
+        found = {p.name: -1 for p in self.sources}
         depth = -1
         while True:
             reached = {
@@ -315,7 +320,7 @@ class Graph:
     @property
     def sizes(self) -> list[int]:
         """Number of cells in every layer, input first."""
-        return [sum(p.size for p in self.inputs), *(sum(p.size for p in layer) for layer in self.layers)]
+        return [sum(p.size for p in self.sources), *(sum(p.size for p in layer) for layer in self.layers)]
 
     @cached_property
     def fingerprint(self) -> str:

@@ -129,6 +129,8 @@ def save(path: Path, state: State) -> None:
     with h5py.File(content, "w", track_order=True) as file:
         file.attrs.update({"format": FORMAT, "sha256": _digest(said, arrays)})
         _write(file, "run", np.frombuffer(said, dtype=np.uint8))  # an attribute holds 64 KiB at most
+        for kind in dict.fromkeys(name.partition("/")[0] for name in arrays):
+            file.create_group(kind, track_order=True)  # names are read in the order in which they are written
         for name, array in arrays.items():
             _write(file, name, array)
     write_whole(path, content.getvalue(), keep=True)

@@ -74,7 +74,7 @@ def graphs() -> list[Graph]:
             ],
         ),
         _graph(
-            (("in", 6, False), ("h", 4, False), ("g", 3, False), ("out", 3, True), ("sst", 2, None)),
+            (("in", 6, False), ("h", 4, False), ("g", 3, False), ("out", 3, True), ("sst", 2, False)),
             [
                 forward(("in",), "h"),
                 forward(("in",), "g"),
@@ -120,12 +120,12 @@ class _Anything:
         return Cost(0.0, 0)
 
 
-def _graph(populations: Sequence[tuple[str, int, bool | None]], sets: Sequence[Connections]) -> Graph:
+def _graph(populations: Sequence[tuple[str, int, bool]], sets: Sequence[Connections]) -> Graph:
     made: list[Population] = []
-    post = {c.post for c in sets}
+    learning = {c.post for c in sets if c.role == "forward"}
     for name, size, taught in populations:
         first = made[-1].first + made[-1].size if made else 0
-        made.append(Population(name, size, _Anything(), first, bool(taught), name in post and taught is not None))
+        made.append(Population(name, size, _Anything(), first, taught, name in learning))
     return Graph(0, 1.0, tuple(made), tuple(sets))
 
 
@@ -151,12 +151,12 @@ class _Deal:
     rank: int = 0
     size: int = 1
     rule: str = ""
-    rates: Mapping[str, float] = field(default_factory=dict)
     read: dict[Want, tuple[Array, Array]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        names = [p.name for p in self.graph.populations] + list(self.graph.set_names())
-        self.rates = {name: 0.1 + 0.01 * k for k, name in enumerate(names)}
+    @property
+    def rates(self) -> Mapping[str, float]:
+        names = [*(p.name for p in self.graph.populations), *self.graph.set_names()]
+        return {name: 0.1 + 0.01 * k for k, name in enumerate(names)}
 
     def __getitem__(self, want: Want) -> Array:
         if want not in self.wants:
@@ -242,13 +242,13 @@ def _check(rule: Rule, graph: Graph) -> None:
                 )
 
 
-Pieces = dict[str, tuple[str, Any]]
+_Pieces = dict[str, tuple[str, Any]]
 """What -> the population over whose cells its last axis goes (or "" for what is the same on every rank), and values."""
 
 
-def _run(rule: Rule, graph: Graph, rank: int, size: int) -> Pieces:
+def _run(rule: Rule, graph: Graph, rank: int, size: int) -> _Pieces:
     """Return all that a rule says on one rank in some batches."""
-    found: Pieces = {}
+    found: _Pieces = {}
     state = {key: np.array(value) for key, value in rule.start(graph).items()}
     phases = rule.phases.resolve(graph)
     for batch in BATCHES:
@@ -298,14 +298,14 @@ def _pure(rule: Rule, what: str, seen: list[_Deal], call: Any) -> Any:
     return first
 
 
-def _of_before(before: Before, example: int, number: int) -> Pieces:
+def _of_before(before: Before, example: int, number: int) -> _Pieces:
     at = f"of example {example}" + (f", trial {number}" if number else "")
     leads = {f"the lead {name}/{window} {at}": (name, ms) for (name, window), ms in before.leads.items()}
     return leads | {f"weights of {name!r} {at}": ("", matrix) for name, matrix in before.weights.items()}
 
 
-def _of_changes(graph: Graph, changes: Changes, deal: _Deal, example: int) -> Pieces:
-    found: Pieces = {}
+def _of_changes(graph: Graph, changes: Changes, deal: _Deal, example: int) -> _Pieces:
+    found: _Pieces = {}
     at = f"of example {example}"
     for k, change in enumerate(changes.changes):
         key = f"change {k} {at}"
@@ -332,7 +332,7 @@ def _of_changes(graph: Graph, changes: Changes, deal: _Deal, example: int) -> Pi
     return found | {f"note {name!r} {at}": ("", note) for name, note in changes.notes.items()}
 
 
-def _whole(graph: Graph, ranks: Sequence[Pieces], rule: str) -> dict[str, Any]:
+def _whole(graph: Graph, ranks: Sequence[_Pieces], rule: str) -> dict[str, Any]:
     """Return what ranks say together: cells in order, all else once."""
     result: dict[str, Any] = {}
     for key in dict.fromkeys(key for pieces in ranks for key in pieces):
@@ -378,7 +378,7 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.array_equal(one, other)
+        return np.array_equal(one, other, equal_nan=True)
     return bool(one == other)
 
 

@@ -123,8 +123,9 @@ class Guerguiev(Local):
         if not self.readout.offered_by(kind):
             possible = ", ".join(name for name, row in READOUTS.items() if row.offered_by(kind)) or "none"
             raise ConfigError(
-                f"plateau={self.plateau!r}: {kind.label} cells ({population!r}) do not offer the {self.readout.quantity} "
-                f"of {self.readout.region}: choose a plateau that they have ({possible}), or other cells."
+                f"plateau={self.plateau!r}: {kind.label} cells ({population!r}) do not offer the "
+                f"{self.readout.quantity} of {self.readout.region}: choose a plateau that they have ({possible}), or "
+                "other cells."
             )
         return self.readout.average(population, graph.onto(population, "feedback")[0].name, window)
 

@@ -32,19 +32,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Literal
 
 import numpy as np
 from scipy.special import expit
 
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.model.graph import Kind as CellKind
+from segdend_plugin.model.graph import Kind
 from segdend_plugin.model.places import NEXUS, Place
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.wants import Average, Quantity
 from segdend_plugin.types import Array, Integers
-
-Kind = Literal["average", "bursts", "axial", "local", "nmda", "calcium"]
 
 LATEST = 5
 """Most milliseconds by which a jittered plateau precedes the end of its phase."""
@@ -106,7 +103,7 @@ class Readout:
             return "nexus"
         return "tuft:local" if self.attenuated else "tuft:axial"
 
-    def offered_by(self, kind: CellKind) -> bool:
+    def offered_by(self, kind: Kind) -> bool:
         """Whether it can be read of cells of a kind."""
         return (self.quantity, self.region) in kind.offers
 
@@ -121,7 +118,7 @@ class Readout:
         """Return the plateau potential of averages over a window; `gain` is a factor of the sigmoid's argument."""
         return apical_average if self.is_fraction else sigma(gain * apical_average)
 
-    def steepness_on(self, kind: CellKind) -> float:
+    def steepness_on(self, kind: Kind) -> float:
         """Return how steeply alpha rises in cells of a kind, relative to sigma."""
         if self.steepness is None:
             return 1.0

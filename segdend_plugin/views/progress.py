@@ -6,11 +6,11 @@ import sys
 
 from tqdm import tqdm
 
-from segdend_plugin.experiment.trainer import Metric
+from segdend_plugin.experiment.reports import Metric
 
 
 class Bar:
-    """Shows images/s, running error and time left (an observer of the trainer).
+    """Shows images/s, running error and time left (an observer of a run).
 
     Parameters
     ----------
@@ -27,10 +27,10 @@ class Bar:
         if self._shown:
             self._bars.append(tqdm(total=total, desc=what, unit="image", leave=False, mininterval=0.5))
 
-    def advance(self) -> None:
-        """Move the bar by one image."""
+    def advance(self, count: int = 1) -> None:
+        """Move the bar by so many images."""
         if self._bars:
-            self._bars[-1].update()
+            self._bars[-1].update(count)
 
     def finish(self) -> None:
         """Close the bar."""

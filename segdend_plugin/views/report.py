@@ -13,7 +13,8 @@ from segdend_plugin.cells import morphology as morphologies
 from segdend_plugin.cells.cable import segregation_lumped
 from segdend_plugin.cells.files import source
 from segdend_plugin.cells.survey import Electrotonics
-from segdend_plugin.experiment.config import LUMPED, Experiment
+from segdend_plugin.engine.layered import LUMPED
+from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.folder import read_summary
 
 
@@ -81,19 +82,19 @@ def morphology(cell: str, experiment: Experiment) -> tuple[dict[str, Any], Elect
     from segdend_plugin.engine import mpi
 
     mpi.start()
-    from segdend_plugin.experiment import network
+    from segdend_plugin.experiment import cells
 
     cable = experiment.cable
     file = source.load(cell, cable.repair)
     summary = morphologies.summary(file.morphology)
     summary["source"] = file.given
     summary["repairs"] = [asdict(finding) for finding in file.findings]
-    found = network.electrotonics(cell, cable, experiment.placement)
-    built = network.pyramidal(cell, cable)
+    found = cells.electrotonics(cell, cable, experiment.placement)
+    built = cells.pyramidal(cell, cable)
     summary["regions"] = {region: len(list(getattr(built, region))) for region in ("basal", "trunk", "oblique", "tuft")}
     summary["compartments"] = sum(section.nseg for section in built.all)
     summary["cable"] = cable.model_dump()
     summary["segregation"] = found.segregation().to_dict()
     summary["electrotonics"] = found.to_dict()
-    summary["reduced"] = network.reduction(cell, cable, experiment.placement)
+    summary["reduced"] = cells.reduction(cell, cable, experiment.placement)
     return summary, found

@@ -6,8 +6,13 @@ import pytest
 from segdend_plugin.cells import active, behaviour, schematic, templates
 from segdend_plugin.cells.files import catalogue
 from segdend_plugin.experiment import config
+from segdend_plugin.experiment.graph import graph
+from segdend_plugin.hosts import description
 from segdend_plugin.model.streams import Purpose
-from segdend_plugin.rule import phases
+from segdend_plugin.model.trial import Stimulus
+from segdend_plugin.model.wants import Average
+from segdend_plugin.rule.guerguiev import Guerguiev
+from segdend_plugin.rule.phases import TwoPhase
 
 
 @pytest.fixture(scope="module")
@@ -129,41 +134,61 @@ SETTINGS = (
 )
 
 
+RULE = Guerguiev()
+
+
+def build(settings):
+    return description.build(graph(config.load(settings=settings), 8, 2))
+
+
 @pytest.fixture(scope="module")
 def network(h):
-    from segdend_plugin.experiment import network
-
-    return network.build(config.load(settings=SETTINGS), 8, 2)
+    return build(SETTINGS)
 
 
 def test_one_network_after_another(h):
     """What makes the cells of the first begin at rest goes with them."""
-    from segdend_plugin.experiment import network
-
-    experiment = config.load(settings=[*SETTINGS, "cell=mouse_v1_l4_nr5a1", "cable.tonic=0", "layers.hidden=[1]"])
     for _ in range(2):
-        built = network.build(experiment, 8, 2)
-        trial(h, built, 0.0, forward=25)
+        built = build([*SETTINGS, "cell=mouse_v1_l4_nr5a1", "cable.tonic=0", "layers.hidden=[1]"])
+        show(built, 0.0, forward=25)
         del built
 
 
-def trial(h, network, image, biases=None, feedback=None, forward=60, target=0):
-    """Run one trial with given biases and feedback weights, without feed-forward weights."""
-    hidden = network.hidden[0].populations[0]
-    hidden.inbound.weights[:] = 0
-    hidden.inbound.biases[:] = 0 if biases is None else biases
-    hidden.feedback.weights[:] = 0 if feedback is None else feedback
-    schedule = phases.Schedule(0.1, 200, 10 * forward, 10 * (forward + target))
-    network.show(np.full(8, image), schedule, Purpose.TRAINING_SPIKES, 0, 1 if target else None)
-    return hidden, schedule
+def sets_onto(network):
+    """Return the name of the hidden population, and its sets from the input and from the output."""
+    name = network.graph.hidden[0].name
+    forward, back = (network.graph.onto(name, role)[0].name for role in ("forward", "feedback"))
+    return name, network.sets[forward], network.sets[back]
+
+
+def show(network, image, biases=None, feedback=None, forward=60, target=0):
+    """Run one trial with given biases and feedback weights, without feed-forward weights, and return what was seen."""
+    name, inbound, tips = sets_onto(network)
+    inbound.weights[:] = 0
+    network.biases(name)[:] = 0 if biases is None else biases
+    tips.weights[:] = 0 if feedback is None else feedback
+    stimulus = Stimulus({"input": np.full(8, image)}, {"output": np.array([0.0, 1.0])})
+    phases = TwoPhase(float(forward), float(target), settle=20.0, test=float(forward), jitter=False)
+    trial = phases.trial(network.graph, stimulus, 0, taught=target > 0)
+    wants = (*RULE.wants(network.graph), Average(name, "rate"))
+    ones = dict.fromkeys([*network.cells, *network.sets], 1.0)
+    return network.run(trial, Purpose.TRAINING_SPIKES, wants, rates=ones)
+
+
+def plateaus(network, seen, window="forward"):
+    return seen[RULE.apical(network.graph, sets_onto(network)[0], window)]
+
+
+def cells_of(network):
+    return network.cells[sets_onto(network)[0]]
 
 
 def test_a_trial_begins_at_rest(h, network):
-    hidden = network.hidden[0].populations[0]
-    places = [segment for cell in hidden.cells for segment, _ in cell.active.rest]
-    rest = np.array([v for cell in hidden.cells for _, v in cell.active.rest])
+    handles = cells_of(network).handles
+    places = [segment for cell in handles for segment, _ in cell.active.rest]
+    rest = np.array([v for cell in handles for _, v in cell.active.rest])
     assert rest.max() - rest.min() > 5
-    trial(h, network, 0.0, forward=30)
+    show(network, 0.0, forward=30)
     now = np.array([segment.v for segment in places])
     np.testing.assert_allclose(now, rest, atol=0.2)
     h.finitialize(-70)
@@ -171,41 +196,37 @@ def test_a_trial_begins_at_rest(h, network):
 
 
 def test_the_detector_counts_what_the_soma_does(h, network):
-    hidden = network.hidden[0].populations[0]
-    gid, detector = hidden.spike_sources()[0]
-    trace, times = h.Vector().record(hidden.cells[0].soma._ref_v), h.Vector().record(h._ref_t)
+    name, cells = sets_onto(network)[0], cells_of(network)
+    gid, detector = cells.gids[0], cells.somas[0]
+    trace, times = h.Vector().record(cells.handles[0].soma._ref_v), h.Vector().record(h._ref_t)
     counted = h.Vector().record(detector._ref_spikes)
     heard, who = h.Vector(), h.Vector()
     network.announce_spikes()
     network.ranks.pc.spike_record(int(gid), heard, who)
-    _, schedule = trial(h, network, 0.0, biases=[6.0, 0.0])
+    seen = show(network, 0.0, biases=[6.0, 0.0])
     v, t = np.array(trace), np.array(times)
     expected = t[1:][(v[1:] > -20) & (v[:-1] <= -20)]
     assert len(expected) >= 2
     np.testing.assert_allclose(t[np.array(counted) > 0], expected)
     np.testing.assert_allclose(heard, expected)
-    seen = hidden.averages(schedule)
     inside = ((expected > 20.05) & (expected < 60.05)).sum()
-    assert seen.forward_rate[0] == pytest.approx(inside / 40)
-    assert seen.forward_rate[1] == 0
-    np.testing.assert_allclose(
-        1 / (1 + np.exp(-seen.forward_potential)), (np.array([inside, 0]) + 0.5) / (0.2 * 40 + 1), rtol=1e-9
-    )
+    rate, potential = seen[Average(name, "rate")], seen[Average(name, "potential")]
+    assert rate[0] == pytest.approx(inside / 40)
+    assert rate[1] == 0
+    np.testing.assert_allclose(1 / (1 + np.exp(-potential)), (np.array([inside, 0]) + 0.5) / (0.2 * 40 + 1), rtol=1e-9)
     assert v[(t > 20.05)].min() < -50, "it repolarises"
 
 
 def test_drive_in_the_tuft_makes_plateaus_that_channels_carry(h, network):
     """Three times the current more than triples the answer, and the answer is less than linear without channels."""
-    hidden = network.hidden[0].populations[0]
-    tips = hidden.feedback
+    tips, handles = sets_onto(network)[2], cells_of(network).handles
 
     def answer(units):
-        # a steady drive, by the bias of the feedback projection
-        tips.biases[:] = units
-        _, schedule = trial(h, network, 0.0)
-        tips_now = hidden.averages(schedule).forward_apical[0]
-        tips.biases[:] = 0
-        return tips_now
+        # a steady drive, by the constant that comes with the feedback set
+        tips.constant[:] = units
+        answered = plateaus(network, show(network, 0.0))[0]
+        tips.constant[:] = 0
+        return answered
 
     weak, strong = answer(0.25), answer(1.0)
     assert 0.15 < weak < 0.4
@@ -213,9 +234,9 @@ def test_drive_in_the_tuft_makes_plateaus_that_channels_carry(h, network):
     assert strong > 1.3
     below = answer(-1.0)
     assert -0.8 < below < -0.2, "Ih and potassium channels resist"
-    of_tuft = [segment for cell in hidden.cells for segment, _ in cell.active.rest if hasattr(segment, "SegDendCaLVA")]
+    of_tuft = [segment for cell in handles for segment, _ in cell.active.rest if hasattr(segment, "SegDendCaLVA")]
     before = [(s.SegDendCaLVA.gbar, s.SegDendCaHVA.gbar, s.SegDendNaT.gbar) for s in of_tuft]
-    soma = {str(cell.soma) for cell in hidden.cells}
+    soma = {str(cell.soma) for cell in handles}
     for segment in of_tuft:
         if str(segment) not in soma:
             segment.SegDendCaLVA.gbar = segment.SegDendCaHVA.gbar = segment.SegDendNaT.gbar = 0
@@ -230,13 +251,12 @@ def test_drive_in_the_tuft_makes_plateaus_that_channels_carry(h, network):
 def test_the_teacher_moves_plateaus_and_weights(h, network):
     """Feedback of the taught output cell raises the plateau of one cell and lowers that of the other."""
     # long phases, for feedback comes in Poisson spikes
-    hidden, schedule = trial(h, network, 0.8, biases=[3.0, 3.0], feedback=[[0, 0], [6, -6]], forward=170, target=170)
-    seen = hidden.averages(schedule)
-    change = seen.target_apical - seen.forward_apical
+    seen = show(network, 0.8, biases=[3.0, 3.0], feedback=[[0, 0], [6, -6]], forward=170, target=170)
+    change = plateaus(network, seen, "target") - plateaus(network, seen)
     assert change[0] > 0.15
     assert change[1] < -0.05
-    network.learn(schedule, [1.0, 1.0], 0, train_hidden=True)
-    moved = hidden.inbound.weights
+    network.apply([network.bind([seen], RULE.change([seen]))])
+    moved = sets_onto(network)[1].weights
     assert (moved[:, 0] >= 0).all()
     assert (moved[:, 1] <= 0).all()
     assert np.abs(moved).max() > 0

@@ -5,11 +5,23 @@ import math
 import numpy as np
 import pytest
 
-from segdend_plugin.cells.calibration import Scale, Synapse
+from segdend_plugin.cells.calibration import Synapse
+from segdend_plugin.cells.units import Scale
+from segdend_plugin.engine.dense import Dense, Kernel
+from segdend_plugin.engine.synapses import Synapses
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
+from segdend_plugin.experiment.graph import graph
+from segdend_plugin.hosts import description
+from segdend_plugin.learner import Learner
+from segdend_plugin.model.graph import Connections
 from segdend_plugin.model.streams import Purpose
-from segdend_plugin.rule import phases
+from segdend_plugin.model.trial import Stimulus, Trial, Window
+from segdend_plugin.model.wants import Average
+from segdend_plugin.rule.guerguiev import Guerguiev
+from segdend_plugin.rule.phases import TwoPhase
+
+SET = Connections("pre->post", ("pre",), "post")
 
 
 @pytest.fixture
@@ -24,30 +36,38 @@ def h(ranks):
     return h
 
 
-def run(h, projection, events, steps):
+def tell(h, steps):
+    """Tell all mechanisms of a trial of so many steps with one window."""
+    h.SegDendTrial(h.Vector([h.dt, 0, 0, 0, steps, 1, 0, steps, 0, 0]))
+
+
+def split(weights, constant, slots, n_slots=1):
+    return Dense(SET, weights, constant, np.asarray(slots), n_slots, Kernel.CURRENT, split=True)
+
+
+def run(h, dense, events, steps):
     """Return the two drives after every step, shape (steps, 2, n_slots, n_post), for events (step, pre)."""
     netcons = {}
     for pre in {pre for _, pre in events}:
-        netcons[pre] = h.NetCon(None, projection._mechanism)
+        netcons[pre] = h.NetCon(None, dense._mechanism)
         netcons[pre].weight[0] = pre
+    tell(h, steps)
     h.finitialize(-70)
     for step, pre in events:
         netcons[pre].event(step * h.dt)
     seen = []
     for _ in range(steps):
         h.fadvance()
-        seen.append(projection._out.as_numpy().reshape(2, -1, projection.n_post).copy())
+        seen.append(dense._out.as_numpy().reshape(2, -1, dense.n_post).copy())
     return np.array(seen)
 
 
 def test_weights_of_either_sign_are_summed_apart(h):
     """Against NumPy, before and after learning has taken weights through 0."""
-    from segdend_plugin.engine.projection import Kernel, Projection
-
     rng = np.random.default_rng(1)
-    weights, biases, slots = rng.normal(size=(9, 4)), rng.normal(size=4), rng.integers(0, 2, 9)
+    weights, constant, slots = rng.normal(size=(9, 4)), rng.normal(size=4), rng.integers(0, 2, 9)
     events = [(int(step), int(pre)) for step, pre in zip(rng.integers(1, 12, 60), rng.integers(0, 9, 60), strict=True)]
-    projection = Projection(weights, biases, slots, 2, Kernel.CURRENT, split=True)
+    dense = split(weights, constant, slots, 2)
 
     def expected():
         left = math.exp(-1 / 3)
@@ -57,46 +77,43 @@ def test_weights_of_either_sign_are_summed_apart(h):
         fast, result = np.zeros((2, 2, 4)), []
         for step in range(15):
             for side, sign in enumerate((1, -1)):
-                rows = np.maximum(sign * projection.weights, 0)
+                rows = np.maximum(sign * dense.weights, 0)
                 for slot in range(2):
                     fast[side, slot] += counts[step, slots == slot] @ rows[slots == slot]
             fast *= left
-            constant = np.array([np.maximum(projection.biases, 0), np.maximum(-projection.biases, 0)])
-            result.append(fast * (1 - left) / left + constant[:, None] / 2)
+            steady = np.array([np.maximum(dense.constant, 0), np.maximum(-dense.constant, 0)])
+            result.append(fast * (1 - left) / left + steady[:, None] / 2)
         return np.array(result)
 
-    before = run(h, projection, events, 15)
+    before = run(h, dense, events, 15)
     np.testing.assert_allclose(before, expected(), rtol=1e-12, atol=1e-14)
-    projection.forward_trace[:] = 1.0
-    projection.learn(np.array([2.0, -2.0, 0.5, -0.5]))
-    assert (np.sign(projection.weights) != np.sign(weights)).sum() > 5
-    after = run(h, projection, events, 15)
+    dense.prepare(Trial(0, Stimulus({}), (Window("forward", 0, 15),), 15, h.dt, False), keep=False)
+    dense.traces[0] = 1.0
+    dense.learn(np.array([2.0, -2.0, 0.5, -0.5]), 0)
+    assert (np.sign(dense.weights) != np.sign(weights)).sum() > 5
+    after = run(h, dense, events, 15)
     np.testing.assert_allclose(after, expected(), rtol=1e-12, atol=1e-14)
-    signed = Projection(projection.weights, projection.biases, slots, 2, Kernel.CURRENT)
+    signed = Dense(SET, dense.weights, dense.constant, slots, 2, Kernel.CURRENT)
     difference = after[:, 0] - after[:, 1]
     whole = run(h, signed, events, 15).reshape(15, 2, 4)
     np.testing.assert_allclose(difference, whole, rtol=1e-9, atol=1e-12)
 
 
 def test_rates_are_summed_apart(h):
-    from segdend_plugin.engine.projection import Kernel, Projection
-
     rng = np.random.default_rng(2)
-    weights, biases = rng.normal(size=(5, 3)), rng.normal(size=3)
-    projection = Projection(weights, biases, np.zeros(5, dtype=int), 1, Kernel.CURRENT, split=True)
-    rates = projection.send_rates()
+    weights, constant = rng.normal(size=(5, 3)), rng.normal(size=3)
+    dense = split(weights, constant, np.zeros(5, dtype=int))
+    rates = dense.constant_rates()
     rates[:] = [0.1, 0.0, 0.2, 0.05, 0.2]
-    seen = run(h, projection, [], 3)[-1, :, 0]
+    seen = run(h, dense, [], 3)[-1, :, 0]
     for side, sign in enumerate((1, -1)):
-        wanted = rates @ np.maximum(sign * weights, 0) + np.maximum(sign * biases, 0)
+        wanted = rates @ np.maximum(sign * weights, 0) + np.maximum(sign * constant, 0)
         np.testing.assert_allclose(seen[side], wanted, rtol=1e-12)
 
 
 @pytest.fixture
 def patch(h):
     """Return a function that puts a site with signed steady drives on one compartment and returns both."""
-    from segdend_plugin.engine.projection import Kernel, Projection
-    from segdend_plugin.engine.synapses import Synapses
 
     def make(drive, inhibition, synapse, nmda=0.0):
         section = h.Section(name="patch")
@@ -106,13 +123,14 @@ def patch(h):
         leak = 1e-4 * section(0.5).area() * 1e-2  # uS
         # two presynaptic cells that send rates, so that both drives can be steady at once
         weights = np.array([[drive], [-inhibition]])
-        projection = Projection(weights, np.zeros(1), np.zeros(2, dtype=int), 1, Kernel.CURRENT, split=True)
-        projection.send_rates()[:] = 1.0
-        site = Synapses(synapse, Scale()).site(section(0.5), projection, 0, 0, leak, nmda)  # 1 nA/(1/leak) is 1 mV
+        dense = split(weights, np.zeros(1), np.zeros(2, dtype=int))
+        dense.constant_rates()[:] = 1.0
+        site = Synapses(synapse, Scale()).site(section(0.5), dense, 0, 0, leak, nmda)  # 1 nA/(1/leak) is 1 mV
+        tell(h, 2000)
         h.finitialize(-70)
         for _ in range(2000):
             h.fadvance()
-        return section(0.5).v, leak, site, (section, projection)
+        return section(0.5).v, leak, site, (section, dense)
 
     return make
 
@@ -153,18 +171,16 @@ def test_nmda_balances_at_the_potential_that_jahr_and_stevens_give(patch, drive)
 
 def test_nmda_opens_and_closes_in_its_own_time(h):
     """One spike: two exponentials, with a peak of `nmda` times that of AMPA where nothing blocks."""
-    from segdend_plugin.engine.projection import Kernel, Projection
-    from segdend_plugin.engine.synapses import Synapses
-
     h.dt = 0.025
     section = h.Section(name="patch")
-    projection = Projection(np.ones((1, 1)), np.zeros(1), np.zeros(1, dtype=int), 1, Kernel.CURRENT, split=True)
+    dense = split(np.ones((1, 1)), np.zeros(1), np.zeros(1, dtype=int))
     synapse = Synapse(model="conductance", tau_nmda=50.0)
-    fast, slow = (Synapses(synapse, Scale()).site(section(0.5), projection, 0, 0, 1e-6, x) for x in (0.0, 1.5))
+    fast, slow = (Synapses(synapse, Scale()).site(section(0.5), dense, 0, 0, 1e-6, x) for x in (0.0, 1.5))
     slow.gain_excitatory, slow.mg = fast.gain_excitatory, 0.0  # NMDA without block, beside AMPA of unit peak
     charge = slow.gain_nmda
     peak = charge / synapse.conductances(1e-6, 1.5, Scale())[0]
-    netcon = h.NetCon(None, projection._mechanism)
+    netcon = h.NetCon(None, dense._mechanism)
+    tell(h, 8000)
     h.finitialize(-70)
     netcon.event(1.0)
     ampa, nmda = [], []
@@ -201,26 +217,27 @@ def test_current_synapses_have_no_nmda_channels():
 
 @pytest.fixture(scope="module")
 def cells(ranks):
-    """Two cells with conductance synapses, and two with currents, at the same places."""
-    from segdend_plugin.experiment import network
+    """Return a function that builds two hidden cells; with conductance synapses or currents, at the same places."""
 
     def make(*settings):
         experiment = config.load(settings=["cell=mouse_v1_l4_scnn1a", "layers.hidden=[2]", *settings])
-        return network.build(experiment, 10, 3)
+        return description.build(graph(experiment, 10, 3))
 
     return make
 
 
+HIDDEN = "hidden1_mouse_v1_l4_scnn1a"
+
+
 def steady(network, basal, tuft):
-    hidden = network.hidden[0].populations[0]
-    hidden.inbound.weights[:] = 0
-    hidden.feedback.weights[:] = 0
-    hidden.inbound.biases[:] = basal
-    hidden.feedback.biases[:] = tuft
-    schedule = phases.test_schedule(dt=1.0, duration=760.0, settle=740.0)
-    network.show(np.zeros(10), schedule, Purpose.TEST_SPIKES, 0)
-    seen = hidden.averages(schedule)
-    return np.array([seen.forward_potential, seen.forward_apical])
+    """Return the potentials of somas and tufts of the hidden cells for steady drives."""
+    inbound, back = network.sets[f"input->{HIDDEN}"], network.sets[f"output->{HIDDEN}"]
+    for one, drive in ((inbound, basal), (back, tuft)):
+        one.weights[:], one.constant[:] = 0, drive
+    trial = TwoPhase(test=760.0, settle=740.0).trial(network.graph, Stimulus({"input": np.zeros(10)}), 0, taught=False)
+    wants = Average(HIDDEN, "potential"), Guerguiev().apical(network.graph, HIDDEN, "forward")
+    seen = network.run(trial, Purpose.TEST_SPIKES, wants)
+    return np.array([seen[want] for want in wants])
 
 
 @pytest.mark.parametrize("settings", [[], ["synapse.nmda_feedforward=0.7", "synapse.nmda_feedback=2"]])
@@ -240,12 +257,12 @@ def test_small_drives_mean_what_they_mean_to_current_synapses(cells, settings):
 
 def test_a_network_learns(cells):
     """Somas within their range, and weights that move; the output's own three-compartment cells stay as they are."""
-    net = cells("synapse.model=conductance", "synapse.nmda_feedback=0.7")
-    hidden = net.hidden[0].populations[0]
-    before = hidden.inbound.weights.copy()
-    schedule = phases.training_schedule(0, 0, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
-    net.show(np.linspace(0, 1, 10), schedule, Purpose.TRAINING_SPIKES, 0, 1)
-    net.learn(schedule, [1.0, 1.0], 0, train_hidden=True)
-    assert np.isfinite(hidden.inbound.weights).all()
-    assert (hidden.inbound.weights != before).any(axis=0).all()
-    assert not net.output.splits
+    network = cells("synapse.model=conductance", "synapse.nmda_feedback=0.7")
+    inbound = network.sets[f"input->{HIDDEN}"]
+    before = inbound.weights.copy()
+    learner = Learner(network, Guerguiev(phases=TwoPhase(jitter=False)), learning_rates=1.0)
+    learner.partial_fit(np.linspace(0, 1, 10)[None], np.array([1]))
+    assert np.isfinite(inbound.weights).all()
+    assert (inbound.weights != before).any(axis=0).all()
+    assert network.cells[HIDDEN].splits
+    assert not network.cells["output"].splits

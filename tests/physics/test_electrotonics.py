@@ -16,8 +16,10 @@ from segdend_plugin.cells import cable
 from segdend_plugin.cells.electrotonics import Port, port_impedance, segregation, transfer_impedance
 from segdend_plugin.cells.files.catalogue import CATALOGUE
 from segdend_plugin.cells.sites import most_distal_tips
-from segdend_plugin.experiment import config
+from segdend_plugin.experiment import cells, config, summary
+from segdend_plugin.experiment.graph import graph
 from segdend_plugin.experiment.parts import Cable
+from segdend_plugin.hosts import description
 
 SLICES = 2
 """Cylinders per frustum."""
@@ -182,9 +184,7 @@ def test_the_exact_tree_is_the_equivalent_cylinder_of_rall(ranks):
 
 def built(name, refine=1):
     """A cell, its soma, its basal segments and its tuft sites; refined, the sites stay where they are."""
-    from segdend_plugin.experiment import network
-
-    cell = network.pyramidal(name, Cable())
+    cell = cells.pyramidal(name, Cable())
     soma = cell.soma[0](0.5)
     tips = [(tip.sec, tip.x) for tip in most_distal_tips(list(cell.tuft), soma, 4)]
     for section in cell.all:
@@ -235,9 +235,7 @@ def test_impedance_is_reciprocal(ranks):
 
 @pytest.fixture(scope="module")
 def measured(ranks):
-    from segdend_plugin.experiment import network
-
-    return {name: network.electrotonics(name, frequencies=np.array([0.0, 20.0, 100.0, 500.0])) for name in CATALOGUE}
+    return {name: cells.electrotonics(name, frequencies=np.array([0.0, 20.0, 100.0, 500.0])) for name in CATALOGUE}
 
 
 def test_the_soma_parts_tuft_and_basal_dendrites(measured):
@@ -290,16 +288,16 @@ def test_signals_and_lengths_along_the_tree_are_those_of_the_cable(measured):
 
 def test_networks_know_the_index_of_their_cells(ranks, measured):
     """What calibration found, of full and of reduced cells, and the lumped cell's."""
-    from segdend_plugin.experiment import network, run
+
+    def found(*settings):
+        experiment = config.load(settings=["layers.hidden=[1]", *settings])
+        return summary.segregation(description.build(graph(experiment, 4, 2)), experiment.lumped)
 
     name = "mouse_v1_l4_nr5a1"
     basal, soma = (float(measured[name].index("tuft", port)[0]) for port in ("basal", "soma"))
-    for settings in ([f"cell={name}"], [f"cell={name}", "cable.reduced=true"]):
-        experiment = config.load(settings=[*settings, "layers.hidden=[1]"])
-        net = network.build(experiment, 4, 2)
-        found = run._segregation(net, experiment.lumped)[name]
-        assert found["index"] == pytest.approx(basal, rel=1e-6)
-        assert found["index_soma"] == pytest.approx(soma, rel=0.01)
-    experiment = config.load(settings=["cell=three_compartment", "layers.hidden=[1]", "lumped.g_apical=0.05"])
-    found = run._segregation(network.build(experiment, 4, 2), experiment.lumped)
-    assert found == {"three_compartment": cable.segregation_lumped(0.1, 0.6, 0.05)}
+    for settings in ([], ["cable.reduced=true"]):
+        index = found(f"cell={name}", *settings)[name]
+        assert index["index"] == pytest.approx(basal, rel=1e-6)
+        assert index["index_soma"] == pytest.approx(soma, rel=0.01)
+    lumped = found("cell=three_compartment", "lumped.g_apical=0.05")
+    assert lumped == {"three_compartment": cable.segregation_lumped(0.1, 0.6, 0.05)}

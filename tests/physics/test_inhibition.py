@@ -3,14 +3,25 @@
 import numpy as np
 import pytest
 
+from segdend_plugin.engine.kinds.lumped import Lumped
+from segdend_plugin.engine.layered import chain
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
-from segdend_plugin.hosts.inhibition import read_inhibition
+from segdend_plugin.experiment.graph import graph
+from segdend_plugin.hosts import description
+from segdend_plugin.hosts.rules import take_rules
+from segdend_plugin.learner import Learner
 from segdend_plugin.model.streams import Purpose
-from segdend_plugin.rule import inhibition as rule
-from segdend_plugin.rule import phases
+from segdend_plugin.model.trial import Stimulus
+from segdend_plugin.model.wants import Average
+from segdend_plugin.rule.guerguiev import Guerguiev
+from segdend_plugin.rule.inhibition import Inhibition
+from segdend_plugin.rule.phases import TwoPhase
+from segdend_plugin.rule.weights import initial_weights
 
 SETTLE, END = 60, 300
+PHASES = TwoPhase(settle=30.0, jitter=False)
+TESTING = TwoPhase(test=float(END), settle=float(SETTLE))
 EXPERIMENT = config.load(
     settings=["cell=three_compartment", "layers.hidden=[2]"], inhibition=[{"name": "pv", "size": 2, "onto": "soma"}]
 )
@@ -19,38 +30,52 @@ EXPERIMENT = config.load(
 @pytest.fixture
 def build(ranks):
     """Return a function that builds a network of two hidden cells with one population of interneurons."""
-    from segdend_plugin.engine import mechanisms
-
-    mechanisms.load()
-    from segdend_plugin.experiment import network
 
     def make(cell, *settings, **interneurons):
         own = {"name": "inter", "size": 4} | interneurons
         experiment = config.load(settings=[f"cell={cell}", "layers.hidden=[2]", *settings], inhibition=[own])
-        return network.build(experiment, 8, 3)
+        return description.build(graph(experiment, 8, 3))
 
     return make
 
 
-def run(ranks, network, schedule, brightness=0.0):
+def stimulus(network, brightness):
+    classes = network.graph["output"].size
+    return Stimulus({"input": np.full(8, brightness)}, {"output": np.eye(classes)[1]})
+
+
+def record_spikes(network):
+    """Return the Vectors that the times and gids of all spikes will be in."""
+    from neuron import h
+
+    times, gids = h.Vector(), h.Vector()
+    network.announce_spikes()
+    network.ranks.pc.spike_record(-1, times, gids)
+    return times, gids
+
+
+def run(network, onto, brightness=0.0):
     """Silence everything but the interneurons; return their spikes and the potentials of the hidden cells (units)."""
     from neuron import h
 
-    hidden, own = network.hidden[0].populations[0], network.interneurons[0]
-    for projection in (hidden.inbound, hidden.feedback):
-        projection.weights[:] = 0
-        projection.biases[:] = 0
-    times, gids = h.Vector(), h.Vector()
-    network.announce_spikes()
-    ranks.pc.spike_record(-1, times, gids)
-    somas = [h.Vector().record(cell.soma._ref_v) for cell in hidden.cells]
-    tufts = [[h.Vector().record(site.place._ref_v) for site in hidden.landed["tuft"][post]] for post in range(2)]
-    inter = h.Vector().record(own.spike_sources()[0][1]._ref_potential)
-    network.show(np.full(8, brightness), schedule, Purpose.TEST_SPIKES, 1)
-    mine = [(t, own.gids.index(int(gid))) for t, gid in zip(times, gids, strict=True) if int(gid) in own.gids]
+    (hidden,) = network.graph.hidden
+    cells, inter = network.cells[hidden.name], network.cells["inter"]
+    for role in ("forward", "feedback"):
+        for connections in network.graph.onto(hidden.name, role):
+            one = network.sets[connections.name]
+            one.weights[:] = 0
+            one.constant[:] = 0
+    times, gids = record_spikes(network)
+    somas = [h.Vector().record(cell.soma._ref_v) for cell in cells.handles]
+    places = cells.inhibited("tuft") if onto == "tuft" else []
+    tufts = [[h.Vector().record(site.place._ref_v) for site in landed] for landed in places]
+    potential = h.Vector().record(inter.somas[0]._ref_potential)
+    trial = TESTING.trial(network.graph, stimulus(network, brightness), 1, taught=False)
+    network.run(trial, Purpose.TEST_SPIKES, ())
+    mine = [(t, inter.gids.index(int(gid))) for t, gid in zip(times, gids, strict=True) if int(gid) in inter.gids]
     soma = np.array([list(trace) for trace in somas]) + 70
-    tuft = np.array([np.mean([list(trace) for trace in traces], axis=0) for traces in tufts if traces]) + 70
-    return mine, soma, tuft, np.array(inter)
+    tuft = np.array([np.mean([list(trace) for trace in traces], axis=0) for traces in tufts]) + 70
+    return mine, soma, tuft, np.array(potential)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +90,12 @@ def run(ranks, network, schedule, brightness=0.0):
         ("three_compartment", "soma", [], 1e-6),
     ],
 )
-def test_a_spike_lowers_the_place_by_the_calibrated_amount(ranks, build, cell, onto, settings, tolerance):
+def test_a_spike_lowers_the_place_by_the_calibrated_amount(build, cell, onto, settings, tolerance):
     """The area under the potential is the sum of the weights of all spikes: unit drive is one unit at steady state."""
     strength = 0.05 if tolerance > 1e-3 else 2.0
     network = build(cell, *settings, onto=onto, strength=strength, fraction=0.5, bias=2.0, silent_in="window")
-    schedule = phases.test_schedule(dt=1.0, duration=END, settle=SETTLE)
-    spikes, soma, tuft, _ = run(ranks, network, schedule)
-    weights = network.interneurons[0]._onto[0].weights
+    spikes, soma, tuft, _ = run(network, onto)
+    weights = network.sets[f"inter->{network.graph.hidden[0].name}"].weights
     np.testing.assert_allclose(weights.sum(axis=0), -strength / 0.2)
     assert ((weights == 0).sum(axis=0) == 2).all()
     counts = np.bincount([k for _, k in spikes], minlength=4)
@@ -84,9 +108,9 @@ def test_a_spike_lowers_the_place_by_the_calibrated_amount(ranks, build, cell, o
         assert (tuft[:, first + 7] < -1e-3).any()
 
 
-def test_inhibition_of_the_tuft_is_felt_there(ranks, build):
+def test_inhibition_of_the_tuft_is_felt_there(build):
     network = build("mouse_v1_l5_rbp4", onto="tuft", strength=2.0, bias=2.0)
-    _, soma, tuft, _ = run(ranks, network, phases.test_schedule(dt=1.0, duration=END, settle=SETTLE))
+    _, soma, tuft, _ = run(network, "tuft")
     assert (tuft.mean(axis=1) < -1.0).all()
     assert (np.abs(soma).max(axis=1) < 0.1).all()
 
@@ -101,18 +125,14 @@ def test_inhibition_of_the_tuft_is_felt_there(ranks, build):
         ("target", 5, [(45, 100)]),
     ],
 )
-def test_when_they_are_silent(ranks, build, silent_in, lead, silent):
+def test_when_they_are_silent(build, silent_in, lead, silent):
     """Driven to 200 Hz; the soma recovers from the gate with C/(g_l + g_b) = 1.4 ms."""
-    from neuron import h
-
     own = {"size": 200, "onto": "soma", "bias": 6.0, "excitation": 0.0, "silent_in": silent_in, "silent_lead": lead}
     network = build("three_compartment", **own)
-    times, gids = h.Vector(), h.Vector()
-    network.announce_spikes()
-    ranks.pc.spike_record(-1, times, gids)
-    schedule = phases.training_schedule(0, 0, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
-    network.show(np.zeros(8), schedule, Purpose.TRAINING_SPIKES, 0, 1)
-    mine = set(network.interneurons[0].gids)
+    times, gids = record_spikes(network)
+    trial = PHASES.trial(network.graph, stimulus(network, 0.0), 0, taught=True)
+    network.run(trial, Purpose.TRAINING_SPIKES, ())
+    mine = set(network.cells["inter"].gids)
     steps = np.array([round(t) for t, gid in zip(times, gids, strict=True) if int(gid) in mine])
     counts = np.bincount(steps, minlength=101)[1:]  # spikes at the end of each step
     ends = np.arange(1, 101)
@@ -123,13 +143,12 @@ def test_when_they_are_silent(ranks, build, silent_in, lead, silent):
     assert loud.mean() == pytest.approx(200 * 0.2 / (1 + np.exp(-6 * 6 / 7)), rel=0.1)
 
 
-def test_excitation_is_the_potential_that_full_rates_add(ranks, build):
+def test_excitation_is_the_potential_that_full_rates_add(build):
     """Inputs at 200 Hz: the soma is at k_d (bias + excitation), up to the noise of 8 Poisson trains over 240 ms."""
     network = build("three_compartment", onto="soma", driven_by="input", excitation=5.0, bias=-2.0)
-    schedule = phases.test_schedule(dt=1.0, duration=END, settle=SETTLE)
-    _, _, _, potential = run(ranks, network, schedule, brightness=1.0)
+    _, _, _, potential = run(network, "soma", brightness=1.0)
     assert potential[SETTLE:].mean() == pytest.approx(6 / 7 * 3.0, rel=0.15)
-    inbound = network.interneurons[0].inbound
+    inbound = network.sets["input->inter"]
     np.testing.assert_allclose(inbound.weights.sum(axis=0), 5.0 / 0.2)
     assert (inbound.weights > 0).all()
 
@@ -137,44 +156,50 @@ def test_excitation_is_the_potential_that_full_rates_add(ranks, build):
 @pytest.mark.parametrize("driven_by", ["hidden", "output"])
 def test_sources(build, driven_by):
     network = build("three_compartment", onto="soma", driven_by=driven_by)
-    assert network.interneurons[0].inbound.n_pre == {"hidden": 2, "output": 3}[driven_by]
+    assert network.sets[f"{driven_by}->inter"].n_pre == {"hidden": 2, "output": 3}[driven_by]
 
 
-def test_the_rule_and_the_other_cells_do_not_know_them(ranks, build):
-    """The same gids and initial weights as without; fixed weights; rates in what is observed."""
-    from segdend_plugin.experiment import network as description
-
-    bare = description.build(config.load(settings=["cell=three_compartment", "layers.hidden=[2]"]), 8, 3)
-    before = bare.gather_weights()
+def test_the_rule_and_the_other_cells_do_not_know_them(build):
+    """The same numbers and initial weights as without; fixed weights; their rates can be read like any other."""
+    bare = description.build(graph(config.load(settings=["cell=three_compartment", "layers.hidden=[2]"]), 8, 3))
+    first = {p.name: p.first for p in bare.graph.populations}
+    before = bare.gather()
     network = build("three_compartment", onto="soma", strength=3.0)
-    after = network.gather_weights()
-    assert before.keys() == after.keys()
-    for name in before:
-        np.testing.assert_array_equal(before[name][0], after[name][0])
-    own = network.interneurons[0]
-    fixed = own.inbound.weights.copy(), own.inbound.biases.copy(), own._onto[0].weights.copy()
-    schedule = phases.training_schedule(0, 0, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
-    network.show(np.ones(8), schedule, Purpose.TRAINING_SPIKES, 0, 1)
-    _, seen = network.learn(schedule, [1.0, 1.0], 0, train_hidden=True, observe=True)
-    for old, new in zip(fixed, (own.inbound.weights, own.inbound.biases, own._onto[0].weights), strict=True):
-        np.testing.assert_array_equal(old, new)
-    averages = own.averages(schedule)
-    wanted = [averages.forward_rate.mean(), averages.target_rate.mean()]
-    np.testing.assert_allclose(seen.interneuron_rates, [wanted])
-    assert 0 < wanted[0] < 0.2
+    assert first == {p.name: p.first for p in network.graph.populations if p.name != "inter"}
+    for old, new in zip(before, network.gather(), strict=True):
+        assert old.keys() == new.keys()
+        for name in old:
+            np.testing.assert_array_equal(old[name], new[name])
+    own = [one for one in network.sets.values() if one.connections.role == "fixed"]
+    assert [one.connections.name for one in own] == ["hidden->inter", "inter->hidden1_three_compartment"]
+    fixed = [(one.weights.copy(), one.constant.copy()) for one in own]
+    rule = Guerguiev()
+    trial = PHASES.trial(network.graph, stimulus(network, 1.0), 0, taught=True)
+    wanted = [Average("inter", "rate", window=window) for window in ("forward", "target")]
+    rates = dict.fromkeys([*network.cells, *network.sets], 1.0)
+    seen = network.run(trial, Purpose.TRAINING_SPIKES, (*rule.wants(network.graph), *wanted), rates=rates)
+    network.apply([network.bind([seen], rule.change([seen]))])
+    assert (
+        network.gather()[0]["input->hidden1_three_compartment"] != before[0]["input->hidden1_three_compartment"]
+    ).all()
+    for (weights, constant), one in zip(fixed, own, strict=True):
+        np.testing.assert_array_equal(weights, one.weights)
+        np.testing.assert_array_equal(constant, one.constant)
+    for want in wanted:
+        assert 0 < seen[want].mean() < 0.2
 
 
 def test_weights_belong_to_their_cells():
     """They do not depend on which other cells share the rank, and differ between populations."""
-    what = rule.Inhibition(fraction=0.5)
-    inter = list(range(20, 30))
-    together = rule.inhibitory_weights(3, [4, 5, 6], inter, what)
-    np.testing.assert_array_equal(together[:, [1]], rule.inhibitory_weights(3, [5], inter, what))
-    assert (together != rule.inhibitory_weights(3, [4, 5, 6], list(range(30, 40)), what)).any()
-    assert rule.inhibitory_weights(3, [], inter, what).shape == (10, 0)
-    np.testing.assert_array_equal(
-        rule.excitatory_weights(3, [20, 21], 7, what)[:, [1]], rule.excitatory_weights(3, [21], 7, what)
-    )
+    lumped = Lumped()
+    inter = [(name, 10, lumped, Inhibition(onto="soma", fraction=0.5)) for name in ("a", "b")]
+    made = chain(3, 1.0, 7, [[("hidden", 6, lumped)]], ("output", 3, lumped), interneurons=inter)
+    from_a, from_b, onto_a = (made.set(name) for name in ("a->hidden", "b->hidden", "hidden->a"))
+    together = initial_weights(made, from_a, [3, 4, 5])
+    np.testing.assert_array_equal(together[:, [1]], initial_weights(made, from_a, [4]))
+    assert (together != initial_weights(made, from_b, [3, 4, 5])).any()
+    assert initial_weights(made, from_a, []).shape == (10, 0)
+    np.testing.assert_array_equal(initial_weights(made, onto_a, [0, 1])[:, [1]], initial_weights(made, onto_a, [1]))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +251,6 @@ def test_two_populations_need_two_names():
 )
 def test_mistakes_in_a_netpyne_model(ranks, params, post, says):
     model, own = netpyne_model()
-    del own["sec"]
     own["plast"]["params"] = {"role": "inhibition", **params}
     own["postConds"] = {"pop": post}
     refuse(model, says)
@@ -251,30 +275,46 @@ def test_mistakes_in_a_rule_of_interneurons(ranks, changes, says):
 def test_bounds_are_those_of_a_description():
     """Least and greatest values are accepted, whatever kind of number they are."""
     params = {"onto": "soma", "strength": 0, "fraction": np.float32(1), "silent_lead": np.int64(0), "excitation": 0}
-    own = read_inhibition("pv->hidden", ("pv",), ("hidden",), None, params, 1.0)
-    assert own.inhibition([("hidden",)]) == rule.Inhibition(**params)
+    rules = take_rules({"pv->hidden": our_rule("pv", "hidden", role="inhibition", **params)})
+    assert rules["pv->hidden"].inhibition == Inhibition(**params)
 
 
 def test_bounds_hold_in_plain_neuron_too():
     with pytest.raises(ConfigError, match="strength=-1: give 0 or more"):
-        rule.Inhibition(strength=-1)
+        Inhibition(strength=-1)
+
+
+def our_rule(pre, post, **params):
+    return {"preConds": {"pop": pre}, "postConds": {"pop": post}, "plast": {"mech": "SegDend", "params": params}}
 
 
 def netpyne_model():
     """A model with one rule of interneurons, and this rule."""
-    from segdend_plugin.experiment import network
-
-    model = network.net_params(EXPERIMENT, 4, 2)
-    return model, model.connParams["pv->hidden1_three_compartment"]
+    hidden = "hidden1_three_compartment"
+    model = description.net_params(graph(EXPERIMENT, 4, 2))
+    model.connParams["input->hidden"] = our_rule("input", hidden, role="forward")
+    model.connParams["hidden->output"] = our_rule(hidden, "output", role="forward")
+    model.connParams["output->hidden"] = our_rule("output", hidden, role="feedback")
+    model.connParams["pv->hidden"] = our_rule("pv", hidden, role="inhibition", onto="soma")
+    return model, model.connParams["pv->hidden"]
 
 
 def refuse(model, says):
-    from segdend_plugin.experiment import network
     from segdend_plugin.hosts import netpyne as host
 
     with pytest.raises(ConfigError, match=says) as caught:
-        host.create(model, network.sim_config(EXPERIMENT), seed=0)
+        host.create(model, description.sim_config(graph(EXPERIMENT, 4, 2)))
     assert "\n" not in str(caught.value)
+
+
+def test_a_netpyne_model_learns_the_same_weights(ranks):
+    """The rule of interneurons and a description make one network."""
+    from segdend_plugin.hosts import netpyne as host
+
+    described = graph(EXPERIMENT, 4, 2)
+    first = learned(description.build(described))
+    second = learned(host.create(netpyne_model()[0], description.sim_config(described)))
+    same(first, second)
 
 
 def test_plain_neuron_learns_the_same_weights(ranks):
@@ -282,38 +322,35 @@ def test_plain_neuron_learns_the_same_weights(ranks):
     from neuron import h
 
     from segdend_plugin.cells import templates
-    from segdend_plugin.engine.population import CellHandle
-    from segdend_plugin.experiment import network
+    from segdend_plugin.engine.kinds.base import CellHandle
     from segdend_plugin.hosts import neuron as host
 
     own = {"name": "pv", "size": 3, "onto": "soma", "driven_by": "input", "strength": 2.0, "silent_in": "target"}
     experiment = config.load(settings=["cell=three_compartment", "layers.hidden=[4]"], inhibition=[own])
-
-    def learn(net):
-        schedule = phases.training_schedule(0, 0, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=True)
-        net.show(np.linspace(0, 1, 9), schedule, Purpose.TRAINING_SPIKES, 0, 1)
-        net.learn(schedule, [0.5, 0.5], 0, train_hidden=True)
-        return net.gather_weights()
-
-    built = network.build(experiment, 9, 3)
-    first = learn(built)
-    gids = [built.inputs.gids, built.hidden[0].gids, built.output.gids, built.interneurons[0].gids]
-    del built
-    ranks.pc.gid_clear()
+    described = graph(experiment, 9, 3)
+    first = learned(description.build(described))
+    kept = []
 
     def lumped(gid):
-        cell = templates.three_compartment()
-        return cell, CellHandle(gid, cell.soma(0.5), lumped=cell.neuron)
+        kept.append(templates.three_compartment())
+        return CellHandle(gid, kept[-1].soma(0.5), point=kept[-1].neuron)
 
-    cells = [[lumped(gid) for gid in layer] for layer in gids[1:]]
-    layers = [
-        host.LayerOfCells(layer, [handle for _, handle in mine])
-        for layer, mine in zip(gids[1:3], cells[:2], strict=True)
-    ]
-    inputs = [(gid, h.SegDendInput()) for gid in gids[0]]
-    what = rule.Inhibition(onto="soma", driven_by="input", strength=2.0, silent_in="target")
-    inter = host.InterneuronCells(gids[3], [handle for _, handle in cells[2]], what)
-    second = learn(host.create(gids[0], inputs, layers, seed=0, interneurons=[inter]))
-    for (matrix, _), (same, _) in zip(first.values(), second.values(), strict=True):
-        np.testing.assert_array_equal(matrix, same)
-    ranks.pc.gid_clear()
+    cells = {p.name: [lumped(number) for number in p.numbers] for p in described.populations[1:]}
+    cells["input"] = [CellHandle(number, point=h.SegDendInput()) for number in described["input"].numbers]
+    second = learned(host.create(described, cells))
+    same(first, second)
+
+
+def learned(network):
+    """Return weights and biases after one example."""
+    learner = Learner(network, Guerguiev(phases=TwoPhase(settle=30.0)), learning_rates=0.5)
+    learner.partial_fit(np.linspace(0, 1, network.graph["input"].size)[None], np.array([1]))
+    return network.gather()
+
+
+def same(first, second):
+    """The same arrays, whatever sets are called."""
+    for old, new in zip(first, second, strict=True):
+        assert len(old) == len(new) > 1
+        for one, other in zip(old.values(), new.values(), strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 
-from segdend_plugin.model.streams import Purpose
-from segdend_plugin.rule import phases
-
 RELATIVE = 1e-9
 
 
@@ -49,50 +46,37 @@ def test_teacher_drives_the_output_to_the_published_rates(drive, build):
     averages = drive("layers.hidden=[8]", label=2).averages
     assert averages[-1].target_rate[2] > 0.17
     assert averages[-1].target_rate[:2].max() < 0.02
-    _, network = build(4, 3, "layers.hidden=[]")
-    network.output.inbound.weights[:] = 0
-    network.output.inbound.biases[:] = 0
-    schedule = phases.training_schedule(0, 0, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
-    network.show(np.zeros(4), schedule, Purpose.TRAINING_SPIKES, 0, 2)
-    np.testing.assert_allclose(network.output.averages(schedule).target_rate, [0.0018, 0.0018, 0.1982], atol=5e-5)
+    bench = build(4, 3, "layers.hidden=[]")
+    inbound = bench.set_onto(0)
+    inbound.weights[:] = inbound.constant[:] = 0
+    seen = bench.show(np.zeros(4), 0, 2)
+    np.testing.assert_allclose(bench.averages(seen).target_rate, [0.0018, 0.0018, 0.1982], atol=5e-5)
 
 
-def test_firing_rate_is_the_sigmoid_of_the_potential(ranks, build):
+def test_firing_rate_is_the_sigmoid_of_the_potential(build, spikes):
     """Without input and with bias 1, potential k_b and Poisson spikes at 0.2 sigma(k_b) per ms."""
-    from neuron import h
-
-    _, network = build(4, 2, "layers.hidden=[40]")
-    hidden = network.hidden[0].populations[0]
-    hidden.inbound.weights[:] = 0
-    hidden.inbound.biases[:] = 1
-    times, gids = h.Vector(), h.Vector()
-    network.announce_spikes()
-    ranks.pc.spike_record(-1, times, gids)
-    schedule = phases.test_schedule(dt=1.0, duration=2000.0, settle=30.0)
-    network.show(np.zeros(4), schedule, Purpose.TEST_SPIKES, 0)
+    bench = build(4, 2, "layers.hidden=[40]")
+    inbound = bench.set_onto(0)
+    inbound.weights[:], inbound.constant[:] = 0, 1
+    times, gids = spikes(bench)
+    seen = bench.averages(bench.show(np.zeros(4), 0, test=2000.0))
     gain = 0.6 / 0.7
-    seen = hidden.averages(schedule)
     np.testing.assert_allclose(seen.forward_potential, gain, rtol=1e-9)
     expected = 0.2 / (1 + np.exp(-gain))
-    mine = np.isin(np.array(gids), hidden.gids)
-    counts = np.bincount(np.array(gids)[mine].astype(int) - hidden.gids[0], minlength=40)
+    numbers = bench.graph[bench.layers[0]].numbers
+    mine = np.isin(np.array(gids), numbers)
+    counts = np.bincount(np.array(gids)[mine].astype(int) - numbers[0], minlength=40)
     mean = expected * 2000
     assert counts.mean() == pytest.approx(mean, abs=4 * np.sqrt(mean / 40))
     assert 0.5 < counts.var() / mean < 1.7
-    spikes = np.array(times)[mine]
-    assert np.any(np.diff(np.sort(spikes[np.array(gids)[mine] == hidden.gids[0]])) == 0), "two spikes in one step"
+    first = np.array(times)[mine][np.array(gids)[mine] == numbers[0]]
+    assert np.any(np.diff(np.sort(first)) == 0), "two spikes in one step"
 
 
-def test_input_rate_is_proportional_to_the_pixel(ranks, build):
-    from neuron import h
-
-    _, network = build(200, 2, "layers.hidden=[]")
-    times, gids = h.Vector(), h.Vector()
-    network.announce_spikes()
-    ranks.pc.spike_record(-1, times, gids)
-    image = np.repeat([0.0, 0.25, 0.5, 1.0], 50)
-    schedule = phases.test_schedule(dt=1.0, duration=1000.0, settle=30.0)
-    network.show(image, schedule, Purpose.TEST_SPIKES, 0)
+def test_input_rate_is_proportional_to_the_pixel(build, spikes):
+    bench = build(200, 2, "layers.hidden=[]")
+    _, gids = spikes(bench)
+    bench.show(np.repeat([0.0, 0.25, 0.5, 1.0], 50), 0, test=1000.0)
     counts = np.bincount(np.array(gids).astype(int), minlength=202)[:200].reshape(4, 50)
     assert counts[0].sum() == 0
     for row, level in zip(counts[1:], (0.25, 0.5, 1.0), strict=True):
@@ -101,14 +85,11 @@ def test_input_rate_is_proportional_to_the_pixel(ranks, build):
 
 
 def test_an_example_depends_on_weights_seed_and_example_alone(build):
-    _, network = build(12, 3, "layers.hidden=[8]")
-    hidden = network.hidden[0].populations[0]
-    image = np.linspace(0, 1, 12)
-    schedule = phases.training_schedule(0, 1, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=True)
+    bench = build(12, 3, "layers.hidden=[8]")
 
     def shown(example):
-        network.show(image, schedule, Purpose.TRAINING_SPIKES, example, 0)
-        return hidden.averages(schedule).forward_potential
+        seen = bench.show(np.linspace(0, 1, 12), example, 0)
+        return bench.averages(seen).forward_potential
 
     first = shown(1)
     other = shown(2)

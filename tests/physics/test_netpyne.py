@@ -1,27 +1,43 @@
 """Rules of a NetPyNE model that the plugin cannot follow are refused, with the sentence that mends them."""
 
+import copy
+
 import numpy as np
 import pytest
 
+from segdend_plugin.engine.layered import layered
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.experiment import config
 
-EXPERIMENT = config.load(settings=["cell=three_compartment", "layers.hidden=[3]"])
-HIDDEN = "hidden1_three_compartment"
+
+def ours(pre, post, sec, role, **more):
+    """Return a connection rule that is ours."""
+    plast = {"mech": "SegDend", "params": {"role": role}}
+    return {"preConds": {"pop": pre}, "postConds": {"pop": post}, "sec": sec, "plast": plast, **more}
+
+
+GRAPH = layered([4, 3, 2], "three_compartment")
+RULES = {
+    "up": ours("input", "hidden", "basal", "forward", delay=1.0),
+    "out": ours("hidden", "output", "soma", "forward"),
+    "back": ours("output", ["hidden"], "tips", "feedback"),
+}
 
 
 @pytest.fixture
 def model(ranks):
-    from segdend_plugin.experiment import network
+    from segdend_plugin.hosts import description
 
-    return network.net_params(EXPERIMENT, 4, 2)
+    model = description.net_params(GRAPH)
+    for label, rule in RULES.items():
+        model.connParams[label] = copy.deepcopy(rule)
+    return model
 
 
 def create(model):
-    from segdend_plugin.experiment import network
+    from segdend_plugin.hosts import description
     from segdend_plugin.hosts import netpyne as host
 
-    return host.create(model, network.sim_config(EXPERIMENT), seed=0)
+    return host.create(model, description.sim_config(GRAPH), seed=0)
 
 
 def refuse(model, *words):
@@ -48,28 +64,66 @@ def refuse(model, *words):
     ],
 )
 def test_fields_of_netpyne_that_are_not_read(model, field, value):
-    rule = next(iter(model.connParams.values()))
-    rule[field] = value
-    refuse(model, "connParams['0->hidden1']", f"{field}={value!r}", "preConds, postConds, sec, delay, plast", "remove")
+    model.connParams["up"][field] = value
+    refuse(model, "connParams['up']", f"{field}={value!r}", "preConds, postConds, sec, delay, plast", "remove")
 
 
 def test_rules_of_netpyne_keep_these_fields(model):
     """And numbers may be NumPy's."""
     model.synMechParams["exc"] = {"mod": "ExpSyn"}
     model.connParams["own"] = {
-        "preConds": {"pop": HIDDEN},
+        "preConds": {"pop": "hidden"},
         "postConds": {"pop": "output"},
         "connList": [[0, 0], [1, 1]],
         "weight": 0.5,
         "delay": "1 + dist_3D * 0",
         "synMech": "exc",
     }
-    model.connParams["0->hidden1"]["delay"] = np.float32(2)
+    model.connParams["up"]["delay"] = np.float32(2)
     network = create(model)
-    assert network.hidden[0].populations[0].inbound.weights.shape == (4, 3)
+    assert network.sets["up"].weights.shape == (4, 3)
+    assert network.graph.set("up").delay == 2.0
     from netpyne import sim
 
     assert sum(len(cell.conns) for cell in sim.net.cells) == 2
+
+
+def test_the_same_network_as_the_layered_one(model):
+    """Rules of ours with nothing but a role say what the published defaults are; labels name the sets."""
+    from segdend_plugin.hosts import description
+
+    network = create(model)
+    mine = {label: network.sets[label].weights.copy() for label in RULES}
+    assert [p.name for p in network.graph.taught] == ["output"]
+    assert [c.name for c in network.graph.connections if c.learned] == ["up", "out"]
+    same = description.build(GRAPH)
+    for label, name in (("up", "input->hidden"), ("out", "hidden->output"), ("back", "output->hidden")):
+        np.testing.assert_array_equal(mine[label], same.sets[name].weights)
+
+
+def test_rules_may_make_any_graph(model):
+    """A connection that skips the hidden layer, recurrence, and feedback that learns."""
+    model.connParams["skip"] = ours("input", "output", "soma", "forward")
+    model.connParams["around"] = ours("hidden", "hidden", "basal", "forward")
+    model.connParams["back"]["plast"]["params"]["learned"] = True
+    network = create(model)
+    assert network.sets["skip"].weights.shape == (4, 2)
+    assert network.sets["around"].weights.shape == (3, 3)
+    assert [c.name for c in network.graph.onto("output")] == ["out", "skip"]
+    assert network.graph.set("back").learned
+
+
+def test_rules_that_make_no_graph(model):
+    del model.connParams["back"]
+    refuse(model, "the hidden population 'hidden' needs a feedback rule")
+    for label in ("up", "out"):
+        del model.connParams[label]
+    refuse(model, "no rule has 'plast': {'mech': 'SegDend'}", "mark those that are to learn")
+
+
+def test_a_population_that_is_not_there(model):
+    model.connParams["up"]["preConds"]["pop"] = "inputs"
+    refuse(model, "no population 'inputs'", "add it")
 
 
 @pytest.mark.parametrize(
@@ -82,15 +136,16 @@ def test_rules_of_netpyne_keep_these_fields(model):
         ({"sec": ["basal", "tuft"]}, ("sec=['basal', 'tuft']", "name one section list")),
         ({"preConds": "input"}, ("preConds='input'", "{'pop': ...}")),
         ({"preConds": {"pop": 3}}, ("preConds={", "{'pop': ...}")),
-        ({"postConds": {"pop": HIDDEN, "x": [0, 50]}}, ("postConds={", "whole populations")),
-        ({"plast": "SegDendProjection"}, ("plast='SegDendProjection'", "give {'mech': 'SegDendProjection'")),
-        ({"plast": {"mech": "SegDendProjection", "role": "feedforward"}}, ("role='feedforward'", "plast.params")),
-        ({"plast": {"mech": "SegDendProjection", "params": "feedforward"}}, ("plast.params='feedforward'", "give {")),
+        ({"postConds": {"pop": "hidden", "x": [0, 50]}}, ("postConds={", "whole populations")),
+        ({"plast": "SegDend"}, ("plast='SegDend'", "give {'mech': 'SegDend'")),
+        ({"plast": {"mech": "SegDend", "role": "forward"}}, ("role='forward'", "plast.params")),
+        ({"plast": {"mech": "SegDend", "params": "forward"}}, ("plast.params='forward'", "give {")),
+        ({"plast": {"mech": "SegDendProjection"}}, ("plast.mech='SegDendProjection'", "is now 'SegDend'")),
     ],
 )
 def test_mistakes_in_a_rule(model, changes, words):
-    model.connParams["0->hidden1"].update(changes)
-    refuse(model, "connParams['0->hidden1']", *words)
+    model.connParams["up"].update(changes)
+    refuse(model, "connParams['up']", *words)
 
 
 @pytest.mark.parametrize(
@@ -101,15 +156,16 @@ def test_mistakes_in_a_rule(model, changes, words):
         ({"farthest": float("nan")}, ("farthest=nan", "give a number")),
         ({"sites": 0}, ("sites=0", "give 1 or more")),
         ({"region": "tuft"}, ("unknown key 'region'", "remove it")),
-        ({"role": "sideways"}, ("role='sideways'", "give 'feedforward', 'feedback' or 'inhibition'")),
+        ({"role": "sideways"}, ("role='sideways'", "give one of 'forward', 'feedback', 'inhibition'")),
+        ({"role": "feedforward"}, ("role='feedforward'", "is now 'forward'")),
     ],
 )
 def test_mistakes_in_the_parameters(model, params, words):
-    model.connParams["0->hidden1"]["plast"]["params"].update(params)
-    refuse(model, "connParams['0->hidden1']", *words)
+    model.connParams["up"]["plast"]["params"].update(params)
+    refuse(model, "connParams['up']", *words)
 
 
-@pytest.mark.parametrize("population", ["input", HIDDEN, "output"])
+@pytest.mark.parametrize("population", ["input", "hidden", "output"])
 def test_a_population_without_cells(model, population):
     model.popParams[population]["numCells"] = 0
     refuse(model, f"popParams['{population}']", "0 cells", "one or more")

@@ -7,10 +7,7 @@ import pytest
 
 from segdend_plugin.cells.sites import draw, ground, nexus
 from segdend_plugin.errors import ConfigError, MorphologyError
-from segdend_plugin.experiment import config
 from segdend_plugin.model.places import Landing
-from segdend_plugin.model.streams import Purpose
-from segdend_plugin.rule import phases
 
 CELL = "mouse_v1_l4_scnn1a"
 
@@ -127,56 +124,54 @@ def test_landings_that_make_no_sense(fields):
 # ------------------------------------------------------------------------------------------------------- networks
 
 
-def build(*settings, cells=3, n_input=16):
-    from segdend_plugin.experiment import network
+@pytest.fixture
+def cable(build):
+    """Return a function that builds a network of a few cells, whose inputs send rates."""
 
-    experiment = config.load(
-        settings=[f"cell={CELL}", "cable.nseg=1", f"layers.hidden=[{cells}]", "rule.feedforward=rates", *settings]
-    )
-    return network.build(experiment, n_input, 3)
+    def make(*settings, cells=3):
+        own = [f"cell={CELL}", "cable.nseg=1", f"layers.hidden=[{cells}]", "rule.feedforward=rates"]
+        return build(16, 3, *own, *settings)
 
-
-def steady(network, *, forward=0.0, back=0.0, weights=None):
-    """Show constant rates with given weights and biases until nothing moves any more."""
-    hidden = network.hidden[0].populations[0]
-    hidden.inbound.weights[:] = 0.0 if weights is None else weights
-    hidden.feedback.weights[:] = 0
-    hidden.inbound.biases[:], hidden.feedback.biases[:] = forward, back
-    schedule = phases.test_schedule(dt=1.0, duration=260.0, settle=240.0)
-    network.show(np.ones(hidden.inbound.n_pre), schedule, Purpose.TEST_SPIKES, 0)
-    return hidden.averages(schedule)
+    return make
 
 
-def names(population, mechanism):
-    """Where a mechanism is on each cell, as names of sections, in the order of the cells."""
-    places = [
-        m.get_segment().sec.name()
-        for m in [*population._mechanisms, *population.plateaus.probes]
-        if m.hname().startswith(mechanism)
-    ]
-    return np.array(places).reshape(len(population.cells), -1)
+def steady(bench, **drive):
+    """Show constant rates with given weights and drives until nothing moves any more."""
+    bench.fill(**drive)
+    return bench.averages(bench.show(np.ones(16), 0, test=260.0, settle=240.0))
+
+
+def synapses(cells):
+    """Return the synapses of all cells: feed-forward ones of all, then feedback of all."""
+    return [m for m in cells._mechanisms if m.hname().startswith("SegDendSite")]
+
+
+def sections(cells):
+    """Where they are on each cell, as names of sections."""
+    names = [m.get_segment().sec.name() for m in synapses(cells)]
+    return np.array(names).reshape(cells.n, -1)
 
 
 @pytest.mark.parametrize("region", ["tuft", "trunk", "oblique", "apical", "basal", "nexus", "soma"])
-def test_feedback_of_one_moves_its_sites_by_one(ranks, region):
+def test_feedback_of_one_moves_its_sites_by_one(cable, region):
     """Measured on the first cell, at places that are each cell's own; the plateau is read where feedback lands."""
-    network = build(f"placement.feedback.region={region}", "placement.feedback.sites=3")
-    hidden = network.hidden[0].populations[0]
-    seen = steady(network, back=1.0)
+    bench = cable(f"placement.feedback.region={region}", "placement.feedback.sites=3")
+    seen = steady(bench, apical=1.0)
     np.testing.assert_allclose(seen.forward_apical, 1.0, rtol=1e-6)
-    probes = names(hidden, "SegDendProbe")
-    assert probes.shape == (3, 1 if region in ("nexus", "soma") else 3)
-    for cell, places in zip(hidden.cells, probes, strict=True):
+    tufts = bench.cells._tufts[bench.set_onto(0, "feedback").connections.name]
+    read = [[place.sec.name() for place in places] for places, _ in tufts]
+    assert np.shape(read) == (3, 1 if region in ("nexus", "soma") else 3)
+    for cell, places in zip(bench.cells.handles, read, strict=True):
         own = [cell.soma.sec] if region == "soma" else cell.regions["trunk" if region == "nexus" else region]
         assert set(places) <= {section.name() for section in own}
     if region in ("tuft", "apical", "basal"):
-        assert len({tuple(name.split(".")[-1] for name in places) for places in probes}) > 1, "not drawn per cell"
+        assert len({tuple(name.split(".")[-1] for name in places) for places in read}) > 1, "not drawn per cell"
     if region == "soma":
         np.testing.assert_allclose(seen.forward_potential, 1.0, rtol=1e-6)
 
 
-def test_feed_forward_synapses_land_where_they_are_told(ranks):
-    network = build(
+def test_feed_forward_synapses_land_where_they_are_told(cable):
+    bench = cable(
         "placement.feedforward.region=apical",
         "placement.feedforward.nearest=60",
         "placement.feedforward.farthest=200",
@@ -184,64 +179,49 @@ def test_feed_forward_synapses_land_where_they_are_told(ranks):
     )
     from neuron import h
 
-    hidden = network.hidden[0].populations[0]
-    np.testing.assert_allclose(steady(network, forward=1.0).forward_potential, 0.6 / 0.7, rtol=1e-6)
-    sites = [m.get_segment() for m in hidden._mechanisms if m.hname().startswith("SegDendSite")]
-    per_cell = len(sites) // 3
-    assert per_cell == 5 + 4
-    for k, cell in enumerate(hidden.cells):
+    np.testing.assert_allclose(steady(bench, biases=1.0).forward_potential, 0.6 / 0.7, rtol=1e-6)
+    sites = [m.get_segment() for m in synapses(bench.cells)]
+    assert len(sites) == 3 * (5 + 4)
+    for k, cell in enumerate(bench.cells.handles):
         apical = {section.name() for section in cell.regions["apical"]}
-        for segment in sites[per_cell * k : per_cell * k + 5] if k == 0 else []:
+        for segment in sites[5 * k : 5 * (k + 1)]:
             assert segment.sec.name() in apical
             assert 60 <= h.distance(cell.soma, segment) <= 200
 
 
-def test_one_input_on_one_site_or_on_all(ranks):
+def test_one_input_on_one_site_or_on_all(cable):
     """The weight of one presynaptic cell moves the soma equally, by a current at one place or by currents at all."""
     moved = {}
     for per_input, acting in (("one", 1), ("all", 8)):
-        network = build(f"placement.feedforward.per_input={per_input}", cells=2)
+        bench = cable(f"placement.feedforward.per_input={per_input}", cells=2)
         weights = np.zeros((16, 2))
         weights[5] = 10.0
-        moved[per_input] = steady(network, weights=weights).forward_potential
-        hidden = network.hidden[0].populations[0]
-        sites = [m for m in hidden._mechanisms if m.hname().startswith("SegDendSite")]
-        driven = [m for m in sites if m.i != 0.0]
+        moved[per_input] = steady(bench, weights=weights).forward_potential
+        sites = synapses(bench.cells)
         assert len(sites) == 2 * (8 + 4)
-        assert len(driven) == 2 * acting
-        del network, hidden, sites, driven  # before the next network takes the gids
+        assert len([m for m in sites if m.i != 0.0]) == 2 * acting
     np.testing.assert_allclose(moved["one"], 10 * 0.2 * 0.6 / 0.7, rtol=1e-6)
     np.testing.assert_allclose(moved["all"], moved["one"], rtol=1e-6)
 
 
-def test_reduced_cells_draw_as_full_ones(ranks):
+def test_reduced_cells_draw_as_full_ones(cable):
     """The same places, and so the same learning: their relative gains are those of the full cell."""
     gains = []
     drawn = ["placement.feedforward.nearest=40", "placement.feedforward.weighting=area", "cell=mouse_v1_l4_nr5a1"]
     for flag in ("false", "true"):
-        network = build(
-            *drawn, "placement.feedback.region=nexus", f"cable.reduced={flag}", "cable.calibration=per_cell"
-        )
-        gains.append(network.hidden[0].populations[0].slot_gains)
-        np.testing.assert_allclose(steady(network, back=1.0).forward_apical, 1.0, rtol=1e-6)
+        bench = cable(*drawn, "placement.feedback.region=nexus", f"cable.reduced={flag}", "cable.calibration=per_cell")
+        gains.append(bench.set_onto(0).place_gains)
+        np.testing.assert_allclose(steady(bench, apical=1.0).forward_apical, 1.0, rtol=1e-6)
     np.testing.assert_allclose(gains[0], gains[1], rtol=1e-4)
     assert gains[0].std() > 0.01
 
 
-def test_plain_neuron_takes_the_same_placement(ranks):
+def test_plain_neuron_takes_the_same_placement(cable):
     """NetPyNE's cells, handed over as anybody's."""
-    from segdend_plugin.engine.wiring import Wiring
     from segdend_plugin.hosts import neuron as host
 
-    first = build("placement.feedback.region=tuft", "placement.feedforward.weighting=area")
-    hidden, output = first.hidden[0].populations[0], first.output
-    wanted = names(hidden, "SegDendSite")
-    hidden._mechanisms.clear()
-    ranks.pc.gid_clear()
-    wiring = Wiring(Landing(weighting="area"), Landing("tuft", 4))
-    layers = [host.LayerOfCells(p.gids, p.cells, wiring) for p in (hidden, output)]
-    gids = first.inputs.gids
-    inputs = list(zip(gids, first.inputs._cells, strict=True))
-    again = host.create(gids, inputs, layers, seed=0)
-    np.testing.assert_array_equal(names(again.hidden[0].populations[0], "SegDendSite"), wanted)
-    ranks.pc.gid_clear()
+    first = cable("placement.feedback.region=tuft", "placement.feedforward.weighting=area")
+    wanted = sections(first.cells)
+    handles = {name: list(own.handles) for name, own in first.network.cells.items()}
+    again = host.create(first.graph, handles)
+    np.testing.assert_array_equal(sections(again.cells[first.layers[0]]), wanted)

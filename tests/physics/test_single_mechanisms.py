@@ -3,27 +3,47 @@
 import numpy as np
 import pytest
 
+from segdend_plugin.model.graph import Connections
+from segdend_plugin.model.streams import Purpose
+from segdend_plugin.model.trial import Stimulus, Trial, Window
+
 
 @pytest.fixture
 def h(ranks):
-    from segdend_plugin.engine import mechanisms
+    from segdend_plugin.engine.session import session
 
-    mechanisms.load()
+    session()
     from neuron import h
 
     h.dt = 1.0
     return h
 
 
+def begin(end, *windows, dt=1.0):
+    """Tell all mechanisms of a trial of so many steps, with windows of (first, last) step."""
+    from segdend_plugin.engine.session import session
+
+    named = tuple(Window(str(k), *window) for k, window in enumerate(windows))
+    session().tell(Trial(0, Stimulus({}), named, end, dt, False), 0, Purpose.TEST_SPIKES)
+
+
+def dense(weights):
+    """Return a set with these weights, shape (n_pre, n_post)."""
+    from segdend_plugin.engine.dense import Dense, Kernel
+
+    n_pre, n_post = weights.shape
+    slots = np.zeros(n_pre, dtype=int)
+    return Dense(Connections("set", ("pre",), "post"), weights, np.zeros(n_post), slots, 1, Kernel.POTENTIAL)
+
+
 def test_the_order_of_arrival_does_not_matter_to_the_last_bit(h):
     """With more ranks the spikes of a step come in another order, and floating point sums know it."""
-    from segdend_plugin.engine.projection import Kernel, Projection
-
     weights = np.random.default_rng(0).normal(size=(40, 3))
+    begin(5)
 
     def driven(order):
-        projection = Projection(weights, np.zeros(3), np.zeros(40, dtype=int), 1, Kernel.POTENTIAL)
-        netcons = [h.NetCon(None, projection._mechanism) for _ in range(40)]
+        one = dense(weights)
+        netcons = [h.NetCon(None, one._mechanism) for _ in range(40)]
         for index, netcon in enumerate(netcons):
             netcon.weight[0] = index
         h.finitialize(-70)
@@ -31,7 +51,7 @@ def test_the_order_of_arrival_does_not_matter_to_the_last_bit(h):
             netcons[index].event(1.0)
         for _ in range(5):
             h.fadvance()
-        return [projection.drive(post)[0] for post in range(3)]
+        return [one.drive(post)[0] for post in range(3)]
 
     first = driven(range(40))
     kappa = (np.exp(-4 / 10) - np.exp(-4 / 3)) / 7  # arrived in the second step, read at the end of the fifth
@@ -41,17 +61,21 @@ def test_the_order_of_arrival_does_not_matter_to_the_last_bit(h):
 
 
 @pytest.mark.parametrize("dt", [1.0, 0.5])
-def test_a_probe_sums_its_own_windows(h, dt):
+def test_a_reading_sums_its_own_windows(h, dt):
     """The windows (10, 20] and (30, 50] ms, 3 and 5 ms early."""
+    from segdend_plugin.engine.readings import Readings
+
     section = h.Section(name="patch")
     section.insert("pas")
     clamp = h.IClamp(section(0.5))
     clamp.delay, clamp.dur, clamp.amp = 5.0, 100.0, 0.05
-    probe = h.SegDendProbe(section(0.5))
-    probe.rest, probe.unit, probe.forward_lead, probe.target_lead = -65.0, 2.0, 3.0, 5.0
-    windows = {"forward_on": 10, "forward_off": 20, "target_on": 30, "target_off": 50}
-    for name, time in windows.items():
-        setattr(h, f"{name}_SegDendProbe", time)
+    readings = Readings()
+    group = readings.group([section(0.5)._ref_v], "potential", -65.0, 2.0)
+    steps = [round(time / dt) for time in (10, 20, 30, 50, 60)]
+    begin(steps[4], steps[:2], steps[2:4], dt=dt)
+    readings.prepare(2, steps[4])
+    for window, lead in enumerate((3.0, 5.0)):
+        group.set_leads(window, np.array([lead]))
     trace = h.Vector().record(section(0.5)._ref_v)
     h.dt = dt
     h.finitialize(-70)
@@ -59,10 +83,11 @@ def test_a_probe_sums_its_own_windows(h, dt):
         h.fadvance()
     x = (np.array(trace) + 65) / 2
     ends = np.arange(len(x)) * dt
-    for seen, first, last in ((probe.forward_apical, 7, 17), (probe.target_apical, 25, 45)):
+    for window, (first, last) in enumerate(((7, 17), (25, 45))):
         inside = (ends > first + 0.1 * dt) & (ends < last + 0.1 * dt)
         assert inside.sum() == (last - first) / dt
-        assert seen == pytest.approx(x[inside].sum(), rel=1e-12)
+        assert group.sums(window)[0] == pytest.approx(x[inside].sum(), rel=1e-12)
+    readings.close()
 
 
 @pytest.mark.parametrize("mechanism", ["SegDendSoma", "SegDendLumped"])
@@ -71,6 +96,7 @@ def test_the_rate_is_the_sigmoid_and_the_same_wherever_a_cell_stands(h, mechanis
     x = np.concatenate([np.linspace(-40, 40, 293), [-800.0, 0.0, 800.0]])
     order = np.random.default_rng(0).permutation(len(x))
     section = h.Section(name="patch")
+    begin(1)
 
     def rates(potentials):
         cells = [getattr(h, mechanism)(section(0.5)) for _ in potentials]
@@ -92,14 +118,13 @@ def test_the_rate_is_the_sigmoid_and_the_same_wherever_a_cell_stands(h, mechanis
 
 def test_a_projection_counts_every_spike_of_scattered_counters(h):
     """Counters of 150 cells in two Vectors, taken in turn from one and the other, some of them above one."""
-    from segdend_plugin.engine.projection import Kernel, Projection
-
     rng = np.random.default_rng(0)
     weights, spikes = rng.normal(size=(150, 3)), rng.poisson(0.7, 150)
     places = [h.Vector(80), h.Vector(80)]
     counter = {pre: (places[pre % 2], 7 * (pre // 2) % 80) for pre in range(150)}  # 7 and 80 share no factor
-    projection = Projection(weights, np.zeros(3), np.zeros(150, dtype=int), 1, Kernel.POTENTIAL)
-    projection.connect(None, range(150), 1.0, lambda pre: counter[pre][0]._ref_x[counter[pre][1]])
+    one = dense(weights)
+    one.listen(None, range(150), 1.0, lambda pre: counter[pre][0]._ref_x[counter[pre][1]])
+    begin(2)
     h.finitialize(-70)
     for pre, (vector, at) in counter.items():
         vector.x[at] = spikes[pre]
@@ -107,4 +132,4 @@ def test_a_projection_counts_every_spike_of_scattered_counters(h):
     h.fadvance()
     kappa = (np.exp(-1 / 10) - np.exp(-1 / 3)) / 7  # arrived in the second step, read at its end
     expected = kappa * (spikes @ weights)
-    np.testing.assert_allclose([projection.drive(post)[0] for post in range(3)], expected, rtol=1e-10)
+    np.testing.assert_allclose([one.drive(post)[0] for post in range(3)], expected, rtol=1e-10)

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from segdend_plugin.experiment import config
-from segdend_plugin.model.streams import Purpose
 from segdend_plugin.rule import phases
 from segdend_plugin.rule.plateau import plateau_leads
 from segdend_plugin.rule.reference import ReferenceNetwork
@@ -85,19 +83,14 @@ def test_plateaus_that_precede_the_ends_of_phases(drive, dt):
         np.testing.assert_array_equal(early.target_apical != usual.target_apical, target > 0)
 
 
-def test_early_plateaus_of_reconstructed_cells(ranks):
+def test_early_plateaus_of_reconstructed_cells(build):
     """Averages over all tuft sites of a cell, in the windows of this cell."""
     from neuron import h
 
-    from segdend_plugin.experiment import network
-
-    settings = ["cell=mouse_v1_l4_scnn1a", "cable.nseg=1", "layers.hidden=[6]", "rule.plateau_jitter=3"]
-    net = network.build(config.load(settings=settings), 10, 3)
-    hidden = net.hidden[0].populations[0]
-    traces = [h.Vector().record(probe.get_segment()._ref_v) for probe in hidden.plateaus.probes]
-    schedule = phases.training_schedule(0, 4, dt=1.0, forward=50.0, target=50.0, settle=30.0, jitter=False)
-    net.show(np.linspace(0, 1, 10), schedule, Purpose.TRAINING_SPIKES, 4, 1)
-    seen = hidden.averages(schedule)
+    bench = build(10, 3, "cell=mouse_v1_l4_scnn1a", "cable.nseg=1", "layers.hidden=[6]", "rule.plateau_jitter=3")
+    tufts = bench.cells._tufts[bench.set_onto(0, "feedback").connections.name]
+    traces = [h.Vector().record(place._ref_v) for places, _ in tufts for place in places]
+    seen = bench.averages(bench.show(np.linspace(0, 1, 10), 4, 1))
     tuft = np.array([list(trace) for trace in traces]).reshape(6, -1, 101).mean(axis=1) + 70
     leads = plateau_leads(0, 0, 4, 6, 3.0)
     assert leads.any(axis=1).all()
@@ -128,16 +121,14 @@ def test_learned_feedback(drive, signal):
 
 def test_rates_start_anew_in_every_trial(build):
     """What the trial before left in the rates of cells must not be met by the first step."""
-    _, network = build(6, 3, "layers.hidden=[5]", "rule.feedforward=rates", "feedback.signal=rates", "phases.settle=0")
-    schedule = phases.training_schedule(0, 1, dt=1.0, forward=50.0, target=50.0, settle=0.0, jitter=False)
-    output = network.output
+    bench = build(6, 3, "layers.hidden=[5]", "rule.feedforward=rates", "feedback.signal=rates")
 
     def shown():
-        network.show(np.linspace(0, 1, 6), schedule, Purpose.TRAINING_SPIKES, 1, 1)
-        return np.concatenate([output.averages(schedule).forward_potential, output.inbound.forward_trace])
+        seen = bench.show(np.linspace(0, 1, 6), 1, 1, settle=0.0)
+        return np.concatenate([bench.averages(seen, 1).forward_potential, bench.set_onto(1).filtered(0)])
 
     np.testing.assert_array_equal(shown(), shown())
-    np.testing.assert_allclose(network.hidden[0].populations[0].inbound.forward_trace, 0.2 * np.linspace(0, 1, 6))
+    np.testing.assert_allclose(bench.set_onto(0).filtered(0), 0.2 * np.linspace(0, 1, 6))
 
 
 def test_both_integrators_have_the_same_averages(drive):

@@ -126,12 +126,8 @@ def test_symmetric_feedback_takes_a_way_that_is_direct():
     made = chain(9, 7)
     skip = Connections("skip", ("0a",), "out")
     direct = np.random.default_rng(3).normal(size=(9, 3))
-    found = following(
-        Graph(0, 1.0, made.populations, (*made.connections, skip)),
-        Feedback("symmetric"),
-        0,
-        forward() | {"skip": direct},
-    )
+    graph = Graph(0, 1.0, made.populations, (*made.connections, skip))
+    found = following(graph, Feedback("symmetric"), 0, forward() | {"skip": direct})
     np.testing.assert_array_equal(found["0a"], direct.T)
 
 

@@ -16,7 +16,7 @@ from segdend_plugin.engine.synapses import Landed, Synapses
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Connections, Graph, Population
 from segdend_plugin.model.places import Place
-from segdend_plugin.model.trial import Trial, Window
+from segdend_plugin.model.trial import Signal, Trial, Window
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.types import Array, HocObject, Integers, Section, Segment
 
@@ -242,6 +242,9 @@ class Cells:
 
     def prepare(self, trial: Trial, begin: float) -> None:
         """Make ready for a trial that begins at NEURON's time `begin`."""
+
+    def teach(self, target: Signal | Array | None) -> None:
+        """Take the levels (0 to 1) that the trial wants of the whole population; None where no teacher speaks."""
 
     def restart(self) -> None:
         """Begin a trial without initialisation."""

@@ -15,9 +15,10 @@ from segdend_plugin.engine.teachers import Teachers
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Connections, Cost, Graph, Population
 from segdend_plugin.model.places import Place
+from segdend_plugin.model.trial import Signal
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.rule.inhibition import Silence
-from segdend_plugin.types import Integers
+from segdend_plugin.types import Array, Integers
 
 _OFFERS: frozenset[tuple[Quantity, str]] = frozenset(
     {
@@ -131,6 +132,11 @@ class LumpedCells(Cells):
             conductance = cell.g_leak + cell.g_basal + cell.g_apical
             found.append([Landed(handle.soma, lumped_somatic_current(conductance, self.scale))])
         return found
+
+    def teach(self, target: Signal | Array | None) -> None:
+        """Take the levels that the trial wants of the whole population."""
+        if self.teachers is not None and target is not None:
+            self.teachers.prepare(target)
 
     def _reader(self, readings: Readings, quantity: Quantity, place: Place) -> Reader:
         region = "tuft" if place.of is not None and place.region == "soma" else place.region

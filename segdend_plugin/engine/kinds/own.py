@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 
 from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT, Scale
 from segdend_plugin.engine.along import filtered
+from segdend_plugin.engine.dense import Kernel
 from segdend_plugin.engine.kinds.base import CellHandle, Cells, Reader
-from segdend_plugin.engine.kinds.tuft import OfSites
-from segdend_plugin.engine.learned import Learned
 from segdend_plugin.engine.mpi import Ranks
-from segdend_plugin.engine.readings import Readings
+from segdend_plugin.engine.readings import Group, Readings
 from segdend_plugin.engine.sparse import Sparse
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Connections, Cost, Graph, Population
@@ -22,6 +23,9 @@ from segdend_plugin.model.trial import Signal, Trial, Window
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.rule.targets import equivalent_potential
 from segdend_plugin.types import Array, HocObject, Integers, Segment
+
+Teacher = tuple[HocObject, float]
+"""An IClamp, and its amplitude (nA) at level 1."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Own:
         Drive (units) that a weight of 1 makes of a filtered train of 1/ms.
     """
 
+    driven: ClassVar[bool] = False  # those that no set reaches run by themselves, not as the task says
+
     label: str = "own"
     scale: Scale = Scale()  # noqa: RUF009  frozen
     gain: float = 1.0
@@ -47,7 +53,7 @@ class Own:
 
     @property
     def offers(self) -> frozenset[tuple[Quantity, str]]:
-        """Rates and spikes, potentials of soma and of where sets land, and drives of their learned sets."""
+        """Rates, spikes and potentials of somas; potentials where sets land, and drives of these sets."""
         return frozenset(
             {
                 ("rate", "soma"),
@@ -66,12 +72,24 @@ class Own:
         return frozenset({"netcons"})
 
     def cost(self, dt: float) -> Cost:
-        """Return what one cell costs, which only its owner knows: a compartment with channels."""
+        """Return what one cell costs: a compartment with channels, as nobody but its owner knows better."""
         return Cost(110.0, 2000)
 
 
 class OwnCells(Cells):
-    """Those of a population on this rank."""
+    """Those of a population on this rank.
+
+    Parameters
+    ----------
+    graph, population, handles, positions
+        As of any cells; the soma of a handle is the segment whose potential makes it spike, None for artificial cells.
+    kind
+        What they are.
+    ranks
+        The MPI job.
+    teachers
+        By position in the population, an IClamp and its amplitude (nA) at level 1.
+    """
 
     def __init__(
         self,
@@ -81,14 +99,14 @@ class OwnCells(Cells):
         positions: Integers,
         kind: Own,
         ranks: Ranks,
-        teachers: Mapping[int, tuple[HocObject, float]] | None = None,
+        teachers: Mapping[int, Teacher] | None = None,
     ) -> None:
-        """Take the cells; `teachers` are an IClamp and its amplitude (nA) at level 1 by position in the population."""
         from neuron import h
 
         super().__init__(graph, population, handles, positions, kind.scale)
         self.kind, self._begin = kind, 0.0
         self._trial: Trial | None = None
+        self._counts: Array | None = None
         self._sets: dict[str, Sparse] = {}
         self._teachers = dict(teachers or {})
         self._ears: list[HocObject] = []
@@ -98,7 +116,7 @@ class OwnCells(Cells):
             self._listener = h.SegDendListener(self._section(0.5))
             for k, handle in enumerate(handles):
                 ear = ranks.pc.gid_connect(handle.gid, self._listener)
-                ear.weight[0], ear.delay = k, graph.dt
+                ear.weight[0], ear.delay = k, 0.0
                 self._ears.append(ear)
 
     @property
@@ -109,93 +127,116 @@ class OwnCells(Cells):
     def announce(self, wanted: bool) -> None:
         """Do nothing: they send their spikes as their owner made them."""
 
-    def take(self, one: Learned) -> None:
+    def take(self, one: Sparse) -> None:
         """Take a set that lands here, whose places and drives may be read."""
-        if isinstance(one, Sparse):
-            self._sets[one.connections.name] = one
+        self._sets[one.connections.name] = one
 
     def prepare(self, trial: Trial, begin: float) -> None:
         """Make ready for a trial."""
-        self._trial, self._begin = trial, begin
+        self._trial, self._begin, self._counts = trial, begin, None
 
     def teach(self, target: Signal | Array | None) -> None:
-        """Write when and how strong the teacher's currents flow in the next trial; None for none."""
+        """Write when and how strong the currents of the teachers flow in the next trial; None for none."""
+        for clamp, _ in self._teachers.values():
+            clamp.amp = clamp.dur = 0.0
+        if target is None or not self._teachers:
+            return
         if isinstance(target, Signal):
-            raise ConfigError(f"population {self.name!r}: a teacher of own cells takes constant levels: give these.")
-        windows = [] if self._trial is None else [window for window in self._trial.windows if window.taught]
+            raise ConfigError(
+                f"population {self.name!r}: its teachers are currents of one size in a trial, but the target changes "
+                "in time: give constant levels."
+            )
+        trial = self._shown()
+        windows = [window for window in trial.windows if window.taught]
+        if any(after.start != before.last for before, after in pairwise(windows)):
+            raise ConfigError(
+                f"phases: between windows in which the teacher of {self.name!r} speaks there is one without, which "
+                "one current cannot leave out: let it speak in neighbours only."
+            )
         for position, (clamp, strength) in self._teachers.items():
-            if target is None or not windows or self._trial is None:
-                clamp.amp, clamp.dur = 0.0, 0.0
-                continue
-            dt = self._trial.dt
-            clamp.delay = self._begin + windows[0].start * dt
-            clamp.dur, clamp.amp = (windows[-1].last - windows[0].start) * dt, strength * float(target[position])
+            clamp.delay = self._begin + windows[0].start * trial.dt
+            clamp.dur = (windows[-1].last - windows[0].start) * trial.dt
+            clamp.amp = strength * float(target[position])
 
     def restart(self) -> None:
         """Begin a trial without initialisation."""
         if self._listener is not None:
             self._listener.restart()
 
+    def _shown(self) -> Trial:
+        if self._trial is None:
+            raise ConfigError(f"population {self.name!r}: no trial was shown: show one first.")
+        return self._trial
+
     def spike_counts(self) -> Array:
-        """Return how many spikes left each cell in each step of the trial, shape (steps, n)."""
+        """Return how many spikes left each cell in each step of the trial, shape (steps, n).
+
+        NEURON finds that a potential has crossed the threshold at the beginning of the next step, so that spikes of
+        the very last step belong to no trial.
+        """
+        if self._counts is None:
+            trial = self._shown()
+            self._counts = np.zeros((trial.end, self.n))
+            if self._listener is not None:
+                times, cells = self._heard(self._listener)
+                # a spike leaves at the end of its step
+                steps = np.ceil((times - self._begin) / trial.dt - 0.5).astype(np.int64) - 1
+                inside = (steps >= 0) & (steps < trial.end)
+                np.add.at(self._counts, (steps[inside], cells[inside]), 1.0)
+        return self._counts
+
+    @staticmethod
+    def _heard(listener: HocObject) -> tuple[Array, Integers]:
         from neuron import h
 
-        if self._trial is None:
-            raise ConfigError(f"population {self.name!r}: no trial was shown: show one first.")
-        counts = np.zeros((self._trial.end, self.n))
-        if self._listener is not None:
-            vectors = h.Vector(), h.Vector()
-            self._listener.heard(*vectors)
-            times = np.array(vectors[0]) - self.graph.dt - self._begin
-            steps = np.ceil(times / self._trial.dt - 0.5).astype(np.int64) - 1  # a spike leaves at the end of its step
-            inside = (steps >= 0) & (steps < self._trial.end)
-            np.add.at(counts, (steps[inside], np.array(vectors[1]).astype(np.int64)[inside]), 1.0)
-        return counts
+        vectors = h.Vector(), h.Vector()
+        listener.heard(*vectors)
+        return np.array(vectors[0]), np.array(vectors[1]).astype(np.int64)
 
     def drives(self, names: Sequence[str]) -> Array:
-        """Return the drive of sets in every step, shape (steps, n)."""
-        if self._trial is None:
-            raise ConfigError(f"population {self.name!r}: no trial was shown: show one first.")
-        total = np.zeros((self._trial.end, self.n))
+        """Return the drive of sets at the end of every step, shape (steps, n)."""
+        trial = self._shown()
+        total = np.zeros((trial.end, self.n))
         for name in names:
             one = self._sets[name]
             steps, synapses = one.arrivals()
-            inside = steps < self._trial.end
+            inside = steps < trial.end
             steps, synapses = steps[inside], synapses[inside]
             come = np.zeros_like(total)
-            np.add.at(come, (steps, one.column[synapses]), self.kind.drive_per_weight * one.weights[synapses])
-            total += filtered(come, (TAU_LONG, TAU_SHORT), self._trial.dt)
+            np.add.at(come, (steps, one.column[synapses]), one.effective()[synapses])
+            total += filtered(come, (TAU_LONG, TAU_SHORT), trial.dt)
         return total
 
     def _reader(self, readings: Readings, quantity: Quantity, place: Place) -> Reader:
         region = "tuft" if place.of is not None and place.region == "soma" else place.region
         if region == "soma":
-            return Counted(self.spike_counts, quantity)
+            somas = [handle.soma for handle in self.handles]
+            shown = quantity == "potential" and None not in somas
+            return Counted(self.spike_counts, quantity, [self._potentials(readings, somas)] if shown else [])
         wanted = self.set_of(place, ["feedback" if region == "tuft" else "forward"])
         names = [c.name for c in wanted if c.name in self._sets]
         if not names:
             raise ConfigError(f"population {self.name!r}: nothing lands on its {region}: read something else.")
         if quantity == "drive":
             return Counted(lambda: self.drives(names), "drive")
-        places = [self._places(names[0], k) for k in range(self.n)]
-        if any(len(own) != len(places[0]) or not own for own in places):
-            raise ConfigError(
-                f"population {self.name!r}: the synapses of {names[0]!r} land on different numbers of places in "
-                "different cells, or on none: let them land on as many in each."
-            )
-        flat = [segment for own in places for segment in own]
-        group = readings.group([segment._ref_v for segment in flat], "potential", self.scale.rest, self.scale.unit)
-        return OfSites(group, self.n)
+        places = [self._places(names, k) for k in range(self.n)]
+        group = self._potentials(readings, [segment for own in places for segment in own])
+        return Means(group, [len(own) for own in places])
 
-    def _places(self, name: str, column: int) -> list[Segment]:
-        one = self._sets[name]
-        found: dict[str, Segment] = {}
-        for k in np.flatnonzero(one.column == column).tolist():
-            segment = one.netcons[k].syn().get_segment()
-            found.setdefault(str(segment), segment)
-        return list(found.values())
+    def _potentials(self, readings: Readings, segments: Sequence[Segment]) -> Group:
+        return readings.group([s._ref_v for s in segments], "potential", self.scale.rest, self.scale.unit)
 
-    def receive(self, connections: Connections, dense: object) -> None:
+    def _places(self, names: Sequence[str], column: int) -> list[Segment]:
+        """Return where synapses of sets land on a cell, each place once, in the order of the synapses."""
+        found: list[Segment] = []
+        for one in (self._sets[name] for name in names):
+            for k in np.flatnonzero(one.column == column).tolist():
+                segment = one.netcons[k].syn().get_segment()
+                if segment is not None and segment not in found:
+                    found.append(segment)
+        return found
+
+    def kernel(self, connections: Connections) -> Kernel:
         """Refuse: drives of dense sets have no place on them."""
         raise ConfigError(
             f"set {connections.name!r}: the cells of {self.name!r} are reached by NetCons: make it sparse."
@@ -210,31 +251,63 @@ class OwnCells(Cells):
 
 
 class Counted(Reader):
-    """What is computed after the trial from spikes: rates and potentials of somas, spikes and drives.
+    """What is computed of spikes after the trial: rates and potentials of somas, spikes and drives.
 
     Parameters
     ----------
     values
         Returns numbers per step, shape (steps, n).
     quantity
-        What is made of them.
+        What is made of them; a mean potential is that at which an escape-rate soma would fire as the cells do.
+    potentials
+        Group of the potentials themselves, whose traces are wanted, if there are any.
     """
 
-    def __init__(self, values: Callable[[], Array], quantity: Quantity) -> None:
-        super().__init__(())
+    def __init__(self, values: Callable[[], Array], quantity: Quantity, potentials: Sequence[Group] = ()) -> None:
+        super().__init__(potentials)
         self._values, self._quantity = values, quantity
 
     def average(self, index: int, window: Window, dt: float) -> Array:
         """Return the mean over a window, shape (n,)."""
-        total: Array = np.add.reduce(self._values()[window.first : window.last], axis=0) / window.steps
+        shown = self._values()[window.first : window.last]
+        mean: Array = np.cumsum(shown, axis=0)[-1] / window.steps  # in the order of steps, however many cells there are
         if self._quantity == "rate":
-            total /= dt
+            return mean / dt
         if self._quantity == "potential":
-            total = equivalent_potential(total / dt, window.steps * dt)
-        return total
+            return equivalent_potential(mean / dt, window.steps * dt)
+        return mean
 
     def trace(self) -> Array:
         """Return the values at the end of every step, shape (steps, n)."""
+        if self.groups:
+            return super().trace()
         if self._quantity in ("rate", "potential"):
-            raise ConfigError(f"own cells: their somatic {self._quantity} has no trace: read spikes.")
+            raise ConfigError(f"own cells: there is no trace of their {self._quantity}: read their spikes.")
         return self._values()
+
+
+class Means(Reader):
+    """Means over the places of each cell; a cell without any is at rest.
+
+    Parameters
+    ----------
+    group
+        References to the places of all cells, cell by cell.
+    counts
+        Places of each cell.
+    """
+
+    def __init__(self, group: Group, counts: Sequence[int]) -> None:
+        super().__init__([group])
+        self._counts = np.array(counts)
+        self._owner = np.repeat(np.arange(len(counts)), self._counts)
+
+    def set_leads(self, window: int, leads: Array | None) -> None:
+        """Let the window of each cell precede that of the trial by so many ms, shape (n,)."""
+        super().set_leads(window, None if leads is None else leads[self._owner])
+
+    def _of_cells(self, values: Sequence[Array]) -> Array:
+        total = np.zeros((len(self._counts), *values[0].shape[:-1]))
+        np.add.at(total, self._owner, values[0].T)
+        mean: Array = total.T / np.maximum(self._counts, 1)
+        return mean

@@ -1,0 +1,98 @@
+"""From a description to what a learner needs beside the network: rule, learning rates, and images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from segdend_plugin.experiment.config import Experiment
+from segdend_plugin.experiment.parts import Data
+from segdend_plugin.learner import Learner
+from segdend_plugin.rule.backprop import Backprop
+from segdend_plugin.rule.feedback import Feedback
+from segdend_plugin.rule.guerguiev import Guerguiev
+from segdend_plugin.rule.phases import TwoPhase
+from segdend_plugin.schedules import linear
+from segdend_plugin.tasks import images
+from segdend_plugin.tasks.images import Dataset
+
+if TYPE_CHECKING:
+    from segdend_plugin.engine.network import Network
+
+
+def rule(experiment: Experiment) -> Guerguiev:
+    """Return the rule that a description asks for."""
+    own = experiment.rule
+    made = Backprop if own.hidden_error == "backprop" else Guerguiev
+    return made(
+        plateau=own.plateau,
+        plateau_gain=own.plateau_gain,
+        desynchronised=own.plateau_jitter,
+        feedback=_feedback(experiment),
+        phases=phases(experiment),
+    )
+
+
+def _feedback(experiment: Experiment) -> Feedback:
+    """Return what becomes of feedback weights; noise that is drawn once is the graph's."""
+    back = experiment.feedback
+    return Feedback(
+        back.weights,
+        back.noise if back.noise_redrawn else 0.0,
+        back.learning_rate if experiment.layers.hidden else 0.0,
+    )
+
+
+def phases(experiment: Experiment) -> TwoPhase:
+    """Return the two phases of a description."""
+    own = experiment.phases
+    return TwoPhase(own.forward, own.target, own.settle, own.test, own.jitter)
+
+
+def learner(experiment: Experiment, network: Network) -> Learner:
+    """Return the learner of a description's network; learning rates fall linearly to a fraction."""
+    graph = network.graph
+    chosen = experiment.learning_rates(graph.sizes[0], graph.sizes[-1])
+    rates = {p.name: rate for layer, rate in zip(graph.layers, chosen, strict=True) for p in layer}
+    return Learner(network, rule(experiment), learning_rates=rates, schedule=linear(experiment.rule.final_rate))
+
+
+def by_layer(learner: Learner) -> list[float]:
+    """Return the learning rate of each hidden layer and the output layer."""
+    return [learner.rates[layer[0].name] for layer in learner.graph.layers]
+
+
+def load(data: Data) -> Dataset:
+    """Return the images that a description asks for.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or there are too few images.
+    """
+    return images.load(
+        data.name,
+        path=data.path,
+        train=data.train,
+        test=data.test,
+        validation=data.validation,
+        classes=data.classes,
+        labels=data.labels,
+    )
+
+
+def dataset(experiment: Experiment) -> Dataset:
+    """Return the images of a description, for the output cells of its network.
+
+    Raises
+    ------
+    DataError
+        As of :func:`load`, or if a label has no output cells.
+    """
+    found, layers = load(experiment.data), experiment.layers
+    classes = layers.output or found.classes
+    images.check_fits(found, classes)
+    train, held_out = (
+        replace(part, classes=classes, cells_per_class=layers.cells_per_class) for part in (found.train, found.held_out)
+    )
+    return replace(found, train=train, held_out=held_out)
