@@ -1,96 +1,55 @@
 """Your own NetPyNE model, taught by the plugin.
 
-You declare populations, cells and ordinary connections as always. A connection rule whose `plast` names
-SegDendProjection becomes a dense plastic projection; every other rule (here an inhibitory population) is NetPyNE's.
+Populations, cells and connections are declared as always. A connection rule whose `plast` names SegDend becomes a dense
+set that learns; every other rule (here onto inhibitory cells) is NetPyNE's.
 
 Run it with `python examples/own_netpyne_model.py`, or `mpiexec -n 2 python examples/own_netpyne_model.py`.
 """
 
 import segdend_plugin
 
-ranks = segdend_plugin.start_mpi()  # before anything imports neuron or netpyne
+ranks = segdend_plugin.start()  # before anything imports neuron or netpyne
 segdend_plugin.abort_on_error()  # an error on one rank ends all of them
 
-from netpyne import specs  # noqa: E402
-from sklearn.datasets import load_digits  # noqa: E402
+from netpyne import sim, specs  # noqa: E402
 
-from segdend_plugin.engine import mechanisms  # noqa: E402
-from segdend_plugin.model.streams import Purpose  # noqa: E402
-from segdend_plugin.rule import phases  # noqa: E402
-
-mechanisms.load()
-side = 56.4189583548  # um, 100 pF
+from segdend_plugin import Learner, rules, tasks  # noqa: E402
 
 
-def lumped():
-    return {
-        "secs": {
-            "soma": {
-                "geom": {"L": side, "diam": side, "cm": 1.0},
-                "pointps": {"neuron": {"mod": "SegDendLumped", "loc": 0.5}},
-            }
-        }
-    }
+def cell(size, **contents):
+    return {"secs": {"soma": {"geom": {"L": size, "diam": size, "cm": 1.0}, **contents}}}
 
 
-def ours(role):
-    return {"mech": "SegDendProjection", "params": {"role": role}}
+def connected(pre, post, **what):
+    return {"preConds": {"pop": pre}, "postConds": {"pop": post}, **what}
+
+
+def learned(role):
+    return {"mech": "SegDend", "params": {"role": role}}
 
 
 net = specs.NetParams()
-net.cellParams["lumped"] = lumped()
-net.cellParams["basket"] = {
-    "secs": {
-        "soma": {
-            "geom": {"L": 15.0, "diam": 15.0, "cm": 1.0},
-            "mechs": {"hh": {"gnabar": 0.12, "gkbar": 0.036, "gl": 3e-4, "el": -60.0}},
-        }
-    }
-}
+net.cellParams["pyramidal"] = cell(56.4189583548, pointps={"neuron": {"mod": "SegDendLumped", "loc": 0.5}})  # 100 pF
+net.cellParams["basket"] = cell(15.0, mechs={"hh": {"gnabar": 0.12, "gkbar": 0.036, "gl": 3e-4, "el": -60.0}})
 net.popParams["retina"] = {"cellModel": "SegDendInput", "numCells": 64}
-net.popParams["cortex"] = {"cellType": "lumped", "numCells": 50}
-net.popParams["choice"] = {"cellType": "lumped", "numCells": 10}
+net.popParams["cortex"] = {"cellType": "pyramidal", "numCells": 50}
+net.popParams["choice"] = {"cellType": "pyramidal", "numCells": 10}
 net.popParams["baskets"] = {"cellType": "basket", "numCells": 5}
 net.synMechParams["exc"] = {"mod": "ExpSyn", "tau": 2.0, "e": 0.0}
-
-net.connParams["retina->cortex"] = {
-    "preConds": {"pop": "retina"},
-    "postConds": {"pop": "cortex"},
-    "plast": ours("feedforward"),
-}
-net.connParams["cortex->choice"] = {
-    "preConds": {"pop": "cortex"},
-    "postConds": {"pop": "choice"},
-    "plast": ours("feedforward"),
-}
-net.connParams["choice->cortex"] = {
-    "preConds": {"pop": "choice"},
-    "postConds": {"pop": "cortex"},
-    "plast": ours("feedback"),
-}
-net.connParams["cortex->baskets"] = {  # NetPyNE's own
-    "preConds": {"pop": "cortex"},
-    "postConds": {"pop": "baskets"},
-    "probability": 0.2,
-    "weight": 0.002,
-    "delay": 2.0,
-    "synMech": "exc",
-}
-
+net.connParams["retina->cortex"] = connected("retina", "cortex", plast=learned("forward"))
+net.connParams["cortex->choice"] = connected("cortex", "choice", plast=learned("forward"))
+net.connParams["choice->cortex"] = connected("choice", "cortex", plast=learned("feedback"))
+net.connParams["cortex->baskets"] = connected(
+    "cortex", "baskets", probability=0.2, weight=0.002, delay=2.0, synMech="exc"
+)
 config = specs.SimConfig()
 config.dt = 0.25
 config.hParams = {"v_init": -70.0}
 
-network = segdend_plugin.create_netpyne(net, config, seed=0)
-digits = load_digits()
-for example in range(20):
-    schedule = phases.training_schedule(0, example, dt=0.25, forward=50, target=50, settle=30, jitter=True)
-    image, label = digits.data[example] / 16, int(digits.target[example])
-    network.show(image, schedule, Purpose.TRAINING_SPIKES, example, label)
-    network.learn(schedule, (1.0, 0.3), example, train_hidden=True)
-weights = network.gather_weights()
+network = segdend_plugin.create(net, config, seed=0)
+learner = Learner(network, rules.Guerguiev(), learning_rates={"cortex": 1.0, "choice": 0.3})
+learner.fit(tasks.load("digits", train=20, input="retina", output="choice").train)
+shapes = {name: learner.weights(name).shape for name in ("retina->cortex", "cortex->choice")}  # every rank asks
 if ranks.is_root:
-    from netpyne import sim
-
-    print({name: matrix.shape for name, (matrix, biases) in weights.items()})
+    print(shapes)
     print(f"NetPyNE still holds its own {sum(len(cell.conns) for cell in sim.net.cells)} connections on this rank")

@@ -199,11 +199,12 @@ struct Spikes {
 
     // Adds the trains of all inputs to what is on its way.
     void draw_trains(double step) {
-        long late = 0;
+        const double end = segdend::trial.time(segdend::trial.end);  // whatever NEURON's dt is by now
+        long last = 0;
         for (const Drawn& inputs: drawn) {
-            late = std::max(late, arrival(inputs.delay, step));
+            last = std::max(last, arrival(end + inputs.delay, step));
         }
-        trains.resize(drawn.empty() ? 0 : std::max(trains.size(), size_t(segdend::trial.end + late + 1)));
+        trains.resize(drawn.empty() ? 0 : std::max(trains.size(), size_t(last + 1)));
         next_row = 0;
         for (const Drawn& inputs: drawn) {
             inputs.source.run(stream, inputs.constant, inputs.numbers, inputs.most, [&](size_t cell, double time) {

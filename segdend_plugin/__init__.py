@@ -1,5 +1,10 @@
 """Teach networks of realistic neurons with segregated dendrites, in NEURON and NetPyNE.
 
+>>> from segdend_plugin import Learner, layered, tasks
+>>> digits = tasks.load("digits")
+>>> learner = Learner(layered([64, 50, 10])).fit(digits.train)
+>>> learner.score(digits.held_out)
+
 The public names are imported when they are first used, so that ``import segdend_plugin`` costs nothing and MPI can
 still be started in the right order.
 """
@@ -12,39 +17,65 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from segdend_plugin.engine.mpi import abort_on_error
-    from segdend_plugin.engine.mpi import start as start_mpi
+    from segdend_plugin import callbacks, rules, schedules, tasks
+    from segdend_plugin.engine.layered import layered
+    from segdend_plugin.engine.mpi import abort_on_error, start
+    from segdend_plugin.experiment.cells import electrotonics
     from segdend_plugin.experiment.config import Experiment
     from segdend_plugin.experiment.config import load as load_experiment
-    from segdend_plugin.experiment.network import electrotonics
     from segdend_plugin.experiment.run import evaluate, train
-    from segdend_plugin.hosts.netpyne import create as create_netpyne
+    from segdend_plugin.hosts.netpyne import create
+    from segdend_plugin.hosts.neuron import attach
+    from segdend_plugin.learner import Learner
+    from segdend_plugin.model.graph import Graph
 
 __all__ = [
     "Experiment",
+    "Graph",
+    "Learner",
     "abort_on_error",
-    "create_netpyne",
+    "attach",
+    "callbacks",
+    "create",
     "electrotonics",
     "evaluate",
+    "layered",
     "load_experiment",
-    "start_mpi",
+    "rules",
+    "schedules",
+    "start",
+    "tasks",
     "train",
 ]
 
 _HOMES = {
-    "Experiment": ("segdend_plugin.experiment.config", "Experiment"),
-    "load_experiment": ("segdend_plugin.experiment.config", "load"),
-    "train": ("segdend_plugin.experiment.run", "train"),
-    "evaluate": ("segdend_plugin.experiment.run", "evaluate"),
-    "electrotonics": ("segdend_plugin.experiment.network", "electrotonics"),
-    "create_netpyne": ("segdend_plugin.hosts.netpyne", "create"),
-    "abort_on_error": ("segdend_plugin.engine.mpi", "abort_on_error"),
-    "start_mpi": ("segdend_plugin.engine.mpi", "start"),
+    "Experiment": ("experiment.config", "Experiment"),
+    "Graph": ("model.graph", "Graph"),
+    "Learner": ("learner", "Learner"),
+    "abort_on_error": ("engine.mpi", "abort_on_error"),
+    "attach": ("hosts.neuron", "attach"),
+    "create": ("hosts.netpyne", "create"),
+    "electrotonics": ("experiment.cells", "electrotonics"),
+    "evaluate": ("experiment.run", "evaluate"),
+    "layered": ("engine.layered", "layered"),
+    "load_experiment": ("experiment.config", "load"),
+    "start": ("engine.mpi", "start"),
+    "train": ("experiment.run", "train"),
 }
+_MODULES = ("callbacks", "rules", "schedules", "tasks")
+_RENAMED = {"create_netpyne": "create", "start_mpi": "start"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    return getattr(import_module(module), attribute)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        module, attribute = _HOMES[name]
+        return getattr(import_module(f"{__name__}.{module}"), attribute)
+    if name in _RENAMED:
+        raise AttributeError(f"{__name__}.{name} is called {_RENAMED[name]} since version 0.3: use that name.")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

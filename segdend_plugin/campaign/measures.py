@@ -10,7 +10,7 @@ from typing import Any
 
 from segdend_plugin.cells.electrotonics import Segregation
 from segdend_plugin.experiment.config import Experiment
-from segdend_plugin.experiment.folder import Summary
+from segdend_plugin.experiment.summary import Summary
 
 INDEX = "segregation_index"
 NUMBERS = (

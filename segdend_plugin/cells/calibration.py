@@ -216,7 +216,7 @@ class Synapse:
         the area and lowers the peak to (tau_s/tau_nmda)^(tau_s/(tau_nmda - tau_s))/tau_nmda.
         """
         ratio = TAU_SHORT / self.tau_nmda
-        return float(self.tau_nmda / TAU * ratio ** (-TAU_SHORT / (self.tau_nmda - TAU_SHORT)))
+        return float(self.tau_nmda / TAU_SHORT * ratio ** (-TAU_SHORT / (self.tau_nmda - TAU_SHORT)))
 
 
 NMDA_SLOPE = 0.062

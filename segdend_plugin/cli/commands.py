@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from segdend_plugin import __version__
 from segdend_plugin.errors import ConfigError, SegDendError
@@ -29,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     try:
-        command(options)
+        with _spoken():
+            command(options)
         sys.stdout.flush()
     except SegDendError as error:
         return _give_up(error)
@@ -42,6 +46,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("segdend: interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+class _Speaker(logging.Handler):
+    """Says on rank 0 what the library warns of."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        if _world()[0] == 0:
+            _say([record.getMessage()])
+
+
+@contextmanager
+def _spoken() -> Iterator[None]:
+    """Let warnings of the library appear on stderr as sentences, while a command runs."""
+    logger, speaker = logging.getLogger("segdend_plugin"), _Speaker(logging.WARNING)
+    logger.addHandler(speaker)
+    try:
+        with warnings.catch_warnings():
+            usual = warnings.showwarning
+
+            def show(
+                message: Warning | str,
+                category: type[Warning],
+                filename: str,
+                lineno: int,
+                file: TextIO | None = None,
+                line: str | None = None,
+            ) -> None:
+                if category is UserWarning:  # ours; others tell where they come from
+                    logger.warning("%s", message)
+                else:
+                    usual(message, category, filename, lineno, file, line)
+
+            warnings.showwarning = show
+            yield
+    finally:
+        logger.removeHandler(speaker)
 
 
 def _give_up(error: SegDendError) -> int:
@@ -66,17 +107,20 @@ def _train(options: argparse.Namespace) -> None:
     experiment = config.load(options.config, options.set, **overrides)
     from segdend_plugin.experiment import run
     from segdend_plugin.experiment.folder import is_finished
-    from segdend_plugin.views import plots
+    from segdend_plugin.views import plots, report
     from segdend_plugin.views.progress import Bar
 
+    if options.dry_run:
+        graph, costs = run.dry(experiment, ranks.size)
+        if ranks.is_root:
+            print(f"{graph}\n\n{report.costs(costs)}")
+        return
     bar = Bar(ranks.is_root and not options.quiet)
     if options.resume is None:
         summary, folder = run.train(experiment, options.out, bar)
     else:
         if ranks.is_root and is_finished(options.resume):
-            print(
-                f"segdend: the run in {str(options.resume)!r} is finished: nothing is left to train.", file=sys.stderr
-            )
+            _say([f"the run in {str(options.resume)!r} is finished: nothing is left to train."])
         summary, folder = run.resume(options.resume, bar)
     if ranks.is_root:
         plots.learning_curve([folder], folder / "learning.png")
@@ -92,7 +136,13 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _refuse_beside_resume(options: argparse.Namespace) -> None:
-    given = {"CONFIG": options.config, "--set": options.set or None, "--out": options.out, "--seed": options.seed}
+    given = {
+        "CONFIG": options.config,
+        "--set": options.set or None,
+        "--out": options.out,
+        "--seed": options.seed,
+        "--dry-run": options.dry_run or None,
+    }
     for name, value in given.items():
         if options.resume is not None and value is not None:
             raise ConfigError(
@@ -194,13 +244,14 @@ def _morphology_list(options: argparse.Namespace) -> None:
 
 def _morphology_info(options: argparse.Namespace) -> None:
     from segdend_plugin.cells.files import source
+    from segdend_plugin.engine.layered import LUMPED
     from segdend_plugin.experiment import config
     from segdend_plugin.views import electrotonics, report
 
     experiment = config.load(settings=[*options.set, *(["cable.repair=true"] if options.repair else [])])
     cells = []
     for cell in options.cells:
-        if cell != config.LUMPED:
+        if cell != LUMPED:
             _say(source.load(cell, experiment.cable.repair).lines())
         cells.append(report.morphology(cell, experiment))
     known = [summary for summary, _ in cells]
@@ -256,6 +307,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, metavar="DIR", help="folder of the results; default: the next runs/NNN")
     train.add_argument("--seed", type=int, metavar="N", help="seed of all random streams")
     train.add_argument("--resume", type=Path, metavar="DIR", help="continue the interrupted run in this folder")
+    train.add_argument("--dry-run", action="store_true", help="show the network and what it would cost; train nothing")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
     train.set_defaults(command=_train)
 

@@ -97,6 +97,7 @@ class Network:
         """Return k_b of each cell: of this rank's, or of all."""
         key = (population, whole)
         if key not in self._gains:
+            self.check_alive()
             cells = self._cells_of(population)
             self._gains[key] = np.full(cells.population.size if whole else cells.n, cells.gain)
         return self._gains[key]
@@ -192,15 +193,16 @@ class Network:
 
     def end(self, *, rates: Mapping[str, float] = _NOTHING, state: Mapping[str, Array] = _NOTHING) -> Seen:
         """End the trial that was begun, which the caller has run; every rank must call this."""
-        if self._waiting is None:
-            raise ConfigError("trial: none was begun: call begin_trial first.")
         self.check_alive()
+        if self._waiting is None:
+            raise ConfigError("trial: none was begun, or another was shown since: call begin_trial first.")
         trial, purpose = self._waiting
         self._waiting = None
         return self._see(trial, purpose, rates, state)
 
     def look(self, wants: Sequence[Want], trial: Trial, *, state: Mapping[str, Array] = _NOTHING) -> Seen:
         """Read weights before a trial; every rank must call this."""
+        self.check_alive()
         values: dict[Want, Array] = {want: self.weights(want) for want in wants if isinstance(want, Weights)}
         if len(values) < len(wants):
             raise ConfigError("rule: before a trial only weights can be wanted: leave the others to after it.")
@@ -220,6 +222,7 @@ class Network:
             cells.prepare(trial, begin)
         self._show(trial.stimulus, taught=trial.taught)
         self._trials += 1
+        self._waiting = None
 
     def _tell(self, trial: Trial, purpose: Purpose, begin: float = 0.0) -> None:
         self._session.tell(trial, self.graph.seed, purpose, begin)
@@ -366,6 +369,7 @@ class Network:
         weights, biases : dict
             Of forward sets and learned feedback, shape (n_pre, n_post); of populations, shape (n,).
         """
+        self.check_alive()
         sets, biased = self._saved()
         mine = (
             {one.connections.name: (one.columns(self.local(one.post)), one.weights) for one in sets},

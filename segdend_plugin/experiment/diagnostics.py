@@ -58,7 +58,7 @@ class Layers:
         yield from (_soma(p, "rate", "target") for p in self.output)
         for p in (p for layer in self.hidden for p in layer):
             yield from (self._apical(p, "forward"), self._apical(p, "target"))
-        for layer in (*self.hidden[1:], self.output) if self.hidden else ():
+        for layer in (*self.hidden, self.output)[1:]:
             yield from (Weights(c.name) for p in layer for c in self.graph.onto(p.name, "forward"))
         for p in self.hidden[-1] if self.hidden else ():
             yield self._feedback(p)
@@ -93,7 +93,7 @@ class Layers:
         }
         if self.interneurons:
             row["interneuron_rate"] = np.array([_mean_rates(seen, p) for p in self.interneurons])
-        return row
+        return {key: values for key, values in row.items() if values.size}  # no columns without hidden layers
 
     def jacobians(self, seen: Seen, network: Network) -> tuple[Array, Array]:
         """Return J_b and J_g of the last hidden layer (:func:`~segdend_plugin.rule.diagnostics.jacobians`)."""
@@ -114,7 +114,7 @@ class Layers:
 
     def _forward(self, seen: Seen) -> list[Array]:
         """Return the weights out of every hidden layer as somas feel them, shape (n_hidden, n_next)."""
-        above = (*self.hidden[1:], self.output)
+        above = (*self.hidden, self.output)[1:]
         return [
             joined_weights(self.graph, lower, upper, lambda c: seen[Weights(c.name)])
             for lower, upper in zip(self.hidden, above, strict=True)

@@ -16,6 +16,9 @@ from segdend_plugin.rule.feedback import FeedbackKind
 from segdend_plugin.rule.inhibition import Onto, Silence, Source
 from segdend_plugin.rule.plateau import READOUTS
 
+Spread = Literal["paper", "released_code"]
+Location = Literal["blind", "gain"]
+Route = Literal["broadcast", "layerwise"]
 REPORT_EVERY = 100
 """Training examples between two reports of the running error."""
 
@@ -103,7 +106,7 @@ class Rule(Part):
         0.1, ge=0, le=1, description="learning rate falls linearly to this fraction; 1 keeps it, as in the paper"
     )
 
-    initial_weights: Literal["paper", "released_code"] = Field("paper", description="paper, or released_code: all initial weights twice as wide")
+    initial_weights: Spread = Field("paper", description="paper, or released_code: all initial weights twice as wide")
     psp_memory: float = Field(
         0.0,
         ge=0,
@@ -122,7 +125,7 @@ class Rule(Part):
     hidden_error: Literal["plateau", "backprop"] = Field(
         "plateau", description="difference of plateaus, or exact backpropagation as a reference"
     )
-    location: Literal["blind", "gain"] = Field(
+    location: Location = Field(
         "blind", description="learning blind to a synapse's place on the cell, or in proportion to its relative gain"
     )
     feedforward: Signal = Field("spikes", description="what cells send upwards: spikes, or rates (released code)")
@@ -142,7 +145,7 @@ class FeedbackPart(Part):
     weights: FeedbackKind = Field(
         "random", description="fixed; transposed forward weights (Fig 8D); random with their signs (Liao et al. 2016)"
     )
-    route: Literal["broadcast", "layerwise"] = Field("broadcast", description="from the output, or layerwise from the layer above (released code)")
+    route: Route = Field("broadcast", description="from the output, or layerwise from the layer above (released code)")
     fraction: float = Field(1.0, gt=0, le=1, description="fraction of feedback weights kept; 0.2 in Fig 8B")
     scale: float = Field(1.0, gt=0, description="factor of the kept weights; 5 in Fig 8B")
     noise: float = Field(0.0, ge=0, description="SD of noise on feedback weights; 0.05 in Fig 8D")

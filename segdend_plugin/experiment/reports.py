@@ -170,8 +170,8 @@ class Saves(Checkpoint):
 def evaluate_images(learner: Learner, images: Images, name: str, reports: Reports, first: int | None = None) -> float:
     """Classify images without teacher and learning, report it, and return the fraction that is wrong.
 
-    The predicted class is that whose output cells have the highest mean somatic potential. Neither weights nor any later
-    training example are affected. Every rank must call this.
+    The predicted class is that whose output cells have the highest mean somatic potential. Neither weights nor any
+    later training example are affected. Every rank must call this.
     """
     numbers = range(len(images) if first is None else first)
     start = time.perf_counter()

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from segdend_plugin.callbacks import Callback, Progress
-from segdend_plugin.engine import calibrated, mpi
+from segdend_plugin.engine import calibrated, cost, mpi
+from segdend_plugin.engine.cost import RankCost
 from segdend_plugin.errors import DataError, SegDendError
-from segdend_plugin.experiment import config, graph, rules, summary
+from segdend_plugin.experiment import cells, config, graph, rules, summary
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.diagnostics import Layers, Recorder
 from segdend_plugin.experiment.folder import CHECKPOINT, WEIGHTS, Folder, read_summary
@@ -22,9 +23,12 @@ from segdend_plugin.experiment.parts import REPORT_EVERY
 from segdend_plugin.experiment.provenance import now, provenance
 from segdend_plugin.experiment.reports import Counts, Evaluations, Observer, Reports, Saves, Silent, evaluate_images
 from segdend_plugin.experiment.summary import Summary
+from segdend_plugin.hosts import description
 from segdend_plugin.learner import Learner
+from segdend_plugin.model import state as states
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.state import State, weights_sha256
+from segdend_plugin.model.trial import Stimulus
 from segdend_plugin.tasks.images import Dataset
 
 log = logging.getLogger("segdend_plugin")
@@ -65,7 +69,7 @@ def train(experiment: Experiment, out: Path | None = None, observer: Observer | 
         written then.
     """
     ranks = mpi.start()
-    dataset = _data(experiment)
+    dataset = rules.dataset(experiment)
     with _open(ranks, lambda: Folder(out)) as folder:
         run = _build(experiment, dataset)
         _on_root(ranks, lambda: folder.create(experiment))
@@ -101,7 +105,7 @@ def resume(path: Path, observer: Observer | None = None) -> tuple[Summary, Path]
         remedy = "remove it to begin the run anew with the same command"
         state = ranks.broadcast(_on_root(ranks, lambda: folder.read_state(CHECKPOINT, remedy)))
         experiment = config.load(path / "config.yaml")
-        run = _build(experiment, _data(experiment))
+        run = _build(experiment, rules.dataset(experiment))
         _on_root(ranks, lambda: folder.cut_back(state.example if state is not None else 0))
         return _train(run, folder, state, observer or Silent())
 
@@ -144,7 +148,7 @@ def _train(run: _Run, folder: Folder | None, state: State | None, observer: Obse
             segregation=summary.segregation(learner.network, experiment.lumped),
             weights_sha256=weights_sha256(learner.graph, final.weights, final.biases),
             reduction=summary.reduction(learner.network),
-            repairs=_repairs(experiment),
+            repairs=cells.repairs(experiment),
             calibration=calibration,
             provenance=provenance(
                 run.began, {"train": dataset.train.digest, dataset.held_out_name: dataset.held_out.digest}
@@ -196,8 +200,8 @@ def evaluate(path: Path, observer: Observer | None = None, settings: Sequence[st
     if not (path / WEIGHTS).is_file():
         raise DataError(f"{str(path)!r} holds no {WEIGHTS}: give the folder of a finished run.")
     experiment = config.load(path / "config.yaml", settings)
-    state = ranks.broadcast(_on_root(ranks, lambda: _weights(path)))
-    run = _build(experiment, _data(experiment))
+    state = ranks.broadcast(_on_root(ranks, lambda: states.load(path / WEIGHTS, "give the folder of a run")))
+    run = _build(experiment, rules.dataset(experiment))
     run.learner.restore(state)
     held_out, name = run.dataset.held_out, run.dataset.held_out_name
     error = evaluate_images(run.learner, held_out, name, Reports(observer or Silent(), None))
@@ -209,34 +213,31 @@ def evaluate(path: Path, observer: Observer | None = None, settings: Sequence[st
     }
 
 
-def dry(experiment: Experiment) -> Graph:
-    """Return the graph of a description, without building anything; the data are read."""
-    dataset = _data(experiment)
+def dry(experiment: Experiment, ranks: int = 1) -> tuple[Graph, list[RankCost]]:
+    """Return the graph of a description and what it would cost; images are read, and nothing is built or written.
+
+    Parameters
+    ----------
+    experiment
+        The description.
+    ranks
+        On how many MPI ranks it would run.
+    """
+    made = _graph(experiment, rules.dataset(experiment))
+    rules.rule(experiment).wants(made)  # refuses a graph that does not suit it
+    trial = rules.phases(experiment).resolve(made).trial(made, Stimulus({}), 0, taught=True)
+    return made, cost.estimate(made, trial.end, ranks)
+
+
+def _graph(experiment: Experiment, dataset: Dataset) -> Graph:
     return graph.graph(experiment, dataset.train.rates.shape[1], experiment.output_cells(dataset.classes))
-
-
-def _weights(path: Path) -> State:
-    from segdend_plugin.model import state as states
-
-    return states.load(path / WEIGHTS, "give the folder of a run")
-
-
-def _data(experiment: Experiment) -> Dataset:
-    return rules.dataset(experiment)
 
 
 def _build(experiment: Experiment, dataset: Dataset) -> _Run:
     began = now()
-    mpi.start()
-    import netpyne.sim  # noqa: F401  imports are not building
-
-    from segdend_plugin.engine import mechanisms
-    from segdend_plugin.hosts import description
-
-    mechanisms.load()
+    description.load()
     start = time.perf_counter()
-    made = graph.graph(experiment, dataset.train.rates.shape[1], experiment.output_cells(dataset.classes))
-    network = description.build(made)
+    network = description.build(_graph(experiment, dataset))
     learner = rules.learner(experiment, network)
     return _Run(experiment, dataset, learner, time.perf_counter() - start, began)
 
@@ -258,9 +259,3 @@ def _on_root(ranks: mpi.Ranks, make: Callable[[], Any]) -> Any:
     if error is not None:
         raise error
     return result
-
-
-def _repairs(experiment: Experiment) -> dict[str, list[str]]:
-    from segdend_plugin.experiment import cells
-
-    return cells.repairs(experiment)

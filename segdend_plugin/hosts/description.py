@@ -27,6 +27,12 @@ LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templ
 log = logging.getLogger("segdend_plugin")
 
 
+def load() -> None:
+    """Load all that building needs, which takes longer than building a small network."""
+    session()
+    import netpyne.sim  # noqa: F401
+
+
 def build(graph: Graph) -> Network:
     """Build a network, on every rank its part; every rank must call this.
 

@@ -13,6 +13,7 @@ from segdend_plugin.cells import morphology as morphologies
 from segdend_plugin.cells.cable import segregation_lumped
 from segdend_plugin.cells.files import source
 from segdend_plugin.cells.survey import Electrotonics
+from segdend_plugin.engine.cost import RankCost
 from segdend_plugin.engine.layered import LUMPED
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.folder import read_summary
@@ -41,6 +42,15 @@ def table(folders: Sequence[Path]) -> str:
             )
         )
     return columns(rows)
+
+
+def costs(found: Sequence[RankCost]) -> str:
+    """Return a table of what each rank would have to do."""
+    head = ("rank", "cells", "memory (MB)", "ms per training image (estimated)")
+    rows = [
+        (str(k), str(own.cells), f"{own.bytes / 1e6:.1f}", f"{own.milliseconds:.2g}") for k, own in enumerate(found)
+    ]
+    return columns([head, *rows])
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ def run(example: str, *arguments: str, folder: Path) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, str(CHECKOUT / "examples" / example), *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT), "MPLBACKEND": "Agg"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -29,8 +30,36 @@ def test_own_netpyne_model(tmp_path: Path) -> None:
     done = run("own_netpyne_model.py", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     shapes, others = done.stdout.splitlines()
-    assert shapes == "{'cortex': (64, 50), 'choice': (50, 10)}"
+    assert shapes == "{'retina->cortex': (64, 50), 'cortex->choice': (50, 10)}"
     assert others.startswith("NetPyNE still holds its own 57 connections")
+
+
+def test_own_rule(tmp_path: Path) -> None:
+    """Feedback that learns becomes more like the forward weights than these become like fixed feedback."""
+    done = run("own_rule.py", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    fixed, learned = ([float(n) for n in re.findall(r"\d\.\d+", line)] for line in done.stdout.splitlines())
+    assert max(fixed[0], learned[0]) < 0.5, "they recognise digits"
+    assert 0.5 < fixed[1] < 0.8 < learned[1]
+
+
+def test_library(tmp_path: Path) -> None:
+    done = run("library.py", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split("%")[0]) > 60
+    assert (tmp_path / "library.png").stat().st_size > 10_000
+
+
+def test_two_orders(tmp_path: Path) -> None:
+    """A few examples, of which nothing is learned; the figures of the page are made with the defaults."""
+    done = run("two_orders.py", "--seeds", "1", "--examples", "10", "--test", "4", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+        "hidden layer learns",
+        "hidden layer frozen",
+        "mean in time only",
+    ]
+    assert (tmp_path / "two_orders.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(

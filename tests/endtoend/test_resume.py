@@ -9,16 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 from filelock import FileLock
 
 from segdend_plugin import cli
-from segdend_plugin.engine.network import Network
 from segdend_plugin.errors import ConfigError, DataError
-from segdend_plugin.experiment import checkpoint, config, run
-from segdend_plugin.experiment.folder import Folder
+from segdend_plugin.experiment import config, run
+from segdend_plugin.experiment.folder import Folder, read_weights
+from segdend_plugin.learner import Learner
+from segdend_plugin.model import state as states
+from segdend_plugin.rule.feedback import feedback_weights
 
 TOTAL = 340
 SETTINGS = [
@@ -56,9 +60,9 @@ class Stopping:
 
     def report(self, metric: object) -> None: ...
 
-    def advance(self) -> None:
+    def advance(self, count: int = 1) -> None:
         if self.depth == 1:
-            self.left -= 1
+            self.left -= count
             if self.left == 0:
                 raise KeyboardInterrupt
 
@@ -126,17 +130,17 @@ def test_reports_come_at_multiples_of_a_hundred(whole: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_evaluate_restores_the_feedback(variant: str, whole: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    state = checkpoint.load(whole[variant] / "weights.h5", "")
-    assert (len(state.feedback) == 1) == (variant == "learned")
-    seen: list[Network] = []
-    restore = run._restore
-    monkeypatch.setattr(run, "_restore", lambda network, state: (seen.append(network), restore(network, state)))
+    state = states.load(whole[variant] / "weights.h5", "")
+    name = "output->hidden1_three_compartment"
+    assert (name in state.weights) == (variant == "learned")
+    seen: list[Learner] = []
+    restore = Learner.restore
+    monkeypatch.setattr(Learner, "restore", lambda self, state: (seen.append(self), restore(self, state)))
     assert run.evaluate(whole[variant], Stopping())["test_error"] == results(whole[variant])["test_error"]
-    (network,) = seen
-    for name, matrix in state.feedback.items():
-        assert (network.gather_feedback()[name] == matrix).all()
-        network.renew_feedback(state.example)
-        assert not (network.gather_feedback()[name] == matrix).all(), "it learned"
+    (learner,) = seen
+    if variant == "learned":
+        assert (learner.network.sets[name].weights == state.weights[name]).all()
+        assert not (feedback_weights(learner.graph)[name] == state.weights[name]).all(), "it learned"
 
 
 @pytest.mark.parametrize("variant", ["learned", "noisy"])
@@ -174,9 +178,9 @@ def test_training_speed_covers_all_stretches(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     begin(folder, after=320)
     path = folder / "checkpoint.h5"
-    state = checkpoint.load(path, "")
+    state = states.load(path, "")
     assert state.seconds > 0
-    checkpoint.save(path, checkpoint.State(state.weights, state.feedback, state.example, seconds=1000.0))
+    states.save(path, replace(state, seconds=1000.0))
     assert resume(folder) == 0
     speed = json.loads((folder / "summary.json").read_text())["train_images_per_second"]
     assert 0.5 * TOTAL / 1000 < speed < TOTAL / 1000
@@ -222,11 +226,21 @@ def test_checkpoints_come_with_reports() -> None:
 def test_a_damaged_checkpoint(whole: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.yaml").write_bytes((whole["random"] / "config.yaml").read_bytes())
     content = (whole["random"] / "weights.h5").read_bytes()
-    weights = checkpoint.read(whole["random"] / "weights.h5")["output"][0].tobytes()[:64]
+    weights = read_weights(whole["random"])["output"][0].tobytes()[:64]
     for damaged in (b"", content[:1000], content[:-100], content.replace(weights, weights[::-1])):
         assert damaged != content
         (tmp_path / "checkpoint.h5").write_bytes(damaged)
         check(tmp_path, capsys, ("checkpoint.h5", "cannot be read", "remove it to begin the run anew"))
+
+
+@pytest.mark.parametrize("name", ["weights.h5", "checkpoint.h5"])
+def test_a_run_of_an_older_version(name: str, whole: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes((whole["random"] / "config.yaml").read_bytes())
+    with h5py.File(tmp_path / name, "w") as file:
+        file.attrs["format"] = 1
+    again = run.evaluate if name == "weights.h5" else run.resume
+    with pytest.raises(DataError, match=rf"{name}' is of format 1, and this version reads format 2: "):
+        again(tmp_path)
 
 
 def test_two_processes_in_one_folder(
@@ -239,7 +253,7 @@ def test_two_processes_in_one_folder(
 
 def test_a_run_keeps_its_folder_to_itself(tmp_path: Path) -> None:
     class Intruding(Stopping):
-        def advance(self) -> None:
+        def advance(self, count: int = 1) -> None:
             with pytest.raises(ConfigError, match="in use by another process"):
                 Folder(tmp_path / "run", resume=True)
 
@@ -273,7 +287,7 @@ def test_weights_that_do_not_fit(whole: dict[str, Path], tmp_path: Path) -> None
     text = (whole["random"] / "config.yaml").read_text()
     (tmp_path / "config.yaml").write_text(text.replace("size: 8", "size: 9"))
     (tmp_path / "checkpoint.h5").write_bytes((whole["random"] / "weights.h5").read_bytes())
-    with pytest.raises(DataError, match=r"hidden1_three_compartment.* \(64, 9\) is needed"):
+    with pytest.raises(DataError, match="made with another graph: give that of its run"):
         run.resume(tmp_path, Stopping())
 
 

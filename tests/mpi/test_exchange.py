@@ -51,11 +51,11 @@ def test_a_run_ends_on_all_ranks_in_the_middle_of_exchanges(mpiexec, tmp_path, h
     """Ctrl-C, or an error on one rank while the other waits for its counters."""
     fail = (
         "from segdend_plugin.engine import mpi\nfrom segdend_plugin.engine.network import Network\n"
-        "show = Network.show\n"
-        "def shown(self, image, schedule, purpose, example, label=None):\n"
-        "    if example == 3 and self.ranks.rank == 1: raise ValueError('only here')\n"
-        "    show(self, image, schedule, purpose, example, label)\n"
-        "Network.show = shown\n"
+        "run = Network.run\n"
+        "def shown(self, trial, *more, **named):\n"
+        "    if trial.example == 3 and self.ranks.rank == 1: raise ValueError('only here')\n"
+        "    return run(self, trial, *more, **named)\n"
+        "Network.run = shown\n"
     )
     code = (fail if how == "error" else "") + MAIN
     process = subprocess.Popen(

@@ -94,7 +94,7 @@ def test_active_cells_as_in_netpyne(build):
         places = [segment for section in cell.all for segment in section]
         resting = Active(0.1, list(zip(places, potentials, strict=True)))
         handles.append(CellHandle(number, cell.soma[0](0.5), regions, active=resting))
-    kept, output = lumped(graph["output"])
+    _kept, output = lumped(graph["output"])
     bench.network = host.create(graph, {"input": inputs(graph["input"]), hidden: handles, "output": output})
     mine_seen, mine_weights = learn_once(bench)
     np.testing.assert_array_equal(mine_seen.forward_rate, seen.forward_rate)
@@ -106,7 +106,7 @@ def test_cells_that_are_missing_or_have_other_numbers(build):
     from segdend_plugin.hosts import neuron as host
 
     graph = build(2, 2, "layers.hidden=[]").graph
-    kept, output = lumped(graph["output"])
+    _kept, output = lumped(graph["output"])
     with pytest.raises(ConfigError, match="'input': it has 2 cells, 0 were given: give every cell"):
         host.create(graph, {"output": output})
     with pytest.raises(ConfigError, match="'input': gid 2 is not one of its numbers, which run from 0 to 1"):

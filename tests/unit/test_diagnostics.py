@@ -4,11 +4,17 @@ import h5py
 import numpy as np
 import pytest
 
-from segdend_plugin.engine.network import Observation
-from segdend_plugin.engine.population import Averages
+from segdend_plugin.engine.layered import layered
 from segdend_plugin.errors import DataError
 from segdend_plugin.experiment import diagnostics as record
+from segdend_plugin.model.changes import Changes
+from segdend_plugin.model.outcome import Outcome
+from segdend_plugin.model.trial import Stimulus
+from segdend_plugin.model.wants import Average
 from segdend_plugin.rule import diagnostics
+from segdend_plugin.rule.guerguiev import Guerguiev
+from segdend_plugin.rule.phases import TwoPhase
+from segdend_plugin.tasks.images import arrays
 
 
 def test_angles_of_known_vectors():
@@ -72,31 +78,52 @@ def test_fields_match_themselves_and_not_noise():
     assert diagnostics.best_matches(noise, fields).max() < 0.25
 
 
-def observation(value):
-    seen = Averages(*(np.full(4, value) for _ in range(5)))
-    output = Averages(*(np.full(2, value) for _ in range(5)))
-    return Observation(
-        output_delta=np.ones(2),
-        hidden_deltas=[np.ones(4)],
-        backprop_deltas=[np.ones(4)],
-        averages=[seen, output],
-        differences=[np.ones(4)],
-        forward=[np.ones((4, 2))],
-        feedback=[np.ones((2, 4))],
-        interneuron_rates=np.empty((0, 2)),
-    )
+class Made:
+    """Stands for a learner: what a recorder asks of one."""
+
+    def __init__(self, graph, end):
+        self.graph, self.end, self.example = graph, end, 0
+        self.network = self
+        self.task = arrays(np.zeros((end, 3)), np.arange(end) % 2)
+
+    def gain(self, population, *, whole=False):
+        return np.full(self.graph[population].size, 0.857)
+
+    def whole(self, population, values):
+        return values
+
+
+def recorder(tmp_path, graph, evaluated=1000):
+    return record.Recorder(tmp_path, record.Layers(graph, Guerguiev()), 1, evaluated)
+
+
+def shape_of(graph, want):
+    if isinstance(want, Average):
+        return (graph[want.population].size,)
+    return graph.n_pre(graph.set(want.connections)), graph[graph.set(want.connections).post].size
+
+
+def show(recorder, learner, example):
+    """Let a recorder take an example in which every reading is its number over 300, and hidden errors are 1."""
+    wants = recorder.wants(learner.graph, example)
+    seen = {want: np.full(shape_of(learner.graph, want), example / 300) for want in wants}
+    errors = {p.name: np.ones(p.size) for p in learner.graph.populations if p.bias}
+    trial = TwoPhase().trial(learner.graph, Stimulus({}), example, taught=True)
+    learner.example = example + 1
+    recorder.batch(learner, [Outcome(example, example, trial, {}, seen, Changes((), errors))])
 
 
 def test_records_of_examples_after_a_checkpoint_are_removed(tmp_path):
-    recorder = record.Recorder(tmp_path, 0.857)
+    learner = Made(layered([3, 4, 2], "three_compartment"), 300)
+    first = recorder(tmp_path, learner.graph)
     for example in range(300):
-        recorder.add(example, example % 10, observation(example / 300))
-        if example % 100 == 99:
-            recorder.flush(example + 1)
+        show(first, learner, example)
     before = record.read(tmp_path)
     assert before["angle"].shape == (300, 1)
+    assert before["rate"].shape == (300, 2)
+    np.testing.assert_array_equal(before["label"], np.arange(300) % 2)
     np.testing.assert_array_equal(before["eigenvalue_example"], [99, 199, 299])
-    record.Recorder(tmp_path, 0.857, 200)
+    recorder(tmp_path, learner.graph).cut_back(200)
     after = record.read(tmp_path)
     np.testing.assert_array_equal(after["example"], np.arange(200))
     for key, values in after.items():
@@ -104,14 +131,39 @@ def test_records_of_examples_after_a_checkpoint_are_removed(tmp_path):
         assert len(values) == (2 if key.startswith("eigenvalue") else 200)
 
 
+def test_records_are_written_before_evaluations_and_at_the_end(tmp_path):
+    learner = Made(layered([3, 4, 2], "three_compartment"), 25)
+    taking = recorder(tmp_path, learner.graph, evaluated=10)
+    for example, rows in ((9, 10), (14, 10), (19, 20), (24, 25)):
+        while learner.example <= example:
+            show(taking, learner, learner.example)
+        assert len(record.read(tmp_path)["example"]) == rows
+
+
+def test_a_network_without_hidden_layers_has_no_columns_of_them(tmp_path):
+    learner = Made(layered([3, 2]), 5)
+    taking = recorder(tmp_path, learner.graph)
+    for example in range(5):
+        show(taking, learner, example)
+    assert record.read(tmp_path).keys() == {"example", "label", "output_loss", "rate"}
+
+
+def test_only_every_so_many_examples_are_read(tmp_path):
+    graph = layered([3, 4, 2], "three_compartment")
+    taking = record.Recorder(tmp_path, record.Layers(graph, Guerguiev()), 3, 1000)
+    assert [bool(taking.wants(graph, example)) for example in range(4)] == [True, False, False, True]
+    assert taking.wants(graph, 0) is taking.wants(graph, 3)
+
+
 def test_a_damaged_record_is_one_sentence(tmp_path):
     (tmp_path / record.FILE).write_bytes(b"nothing")
+    taking = recorder(tmp_path, layered([3, 4, 2], "three_compartment"))
     with pytest.raises(DataError, match="damaged: remove it"):
-        record.Recorder(tmp_path, 0.857, 100)
+        taking.cut_back(100)
     with pytest.raises(DataError, match=r"diagnostics\.every"):
         record.read(tmp_path)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
     (tmp_path / "other.h5").replace(tmp_path / record.FILE)
     with pytest.raises(DataError, match="damaged"):
-        record.Recorder(tmp_path, 0.857, 100)
+        taking.cut_back(100)

@@ -35,6 +35,6 @@ def test_every_key_of_a_sweep_is_documented():
 
 def test_every_module_is_in_the_map_of_the_code():
     text = (ROOT / "docs" / "architecture.md").read_text()
-    modules = [path.name for path in (ROOT / "segdend_plugin").glob("*/*.py") if path.name != "__init__.py"]
+    modules = [path.name for path in (ROOT / "segdend_plugin").glob("*/**/*.py") if path.name != "__init__.py"]
     assert modules
     assert not [name for name in modules if name not in text]
