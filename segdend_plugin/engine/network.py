@@ -16,9 +16,10 @@ from segdend_plugin.engine.plans import Plans
 from segdend_plugin.engine.readings import Readings
 from segdend_plugin.engine.seen import Seen
 from segdend_plugin.engine.session import Session
+from segdend_plugin.engine.sets import Sets
 from segdend_plugin.errors import ConfigError, DataError, SegDendError
-from segdend_plugin.model.changes import Before, Bias, Changes
-from segdend_plugin.model.graph import Graph, Population
+from segdend_plugin.model.changes import Before, Changes
+from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus, Trial
 from segdend_plugin.model.wants import Want, Weights
@@ -58,7 +59,8 @@ class Network:
         rest: float,
         background: Background | None = None,
     ) -> None:
-        self._session, self.graph, self.cells, self.sets = session, graph, dict(cells), dict(sets)
+        self._session, self.graph, self.cells = session, graph, dict(cells)
+        self.sets = Sets(session.ranks, graph, self.cells, sets)
         self._readings, self._rest, self._background = readings, rest, background
         self._alive = True
         self._plans = Plans(graph, self.cells, readings)
@@ -243,13 +245,7 @@ class Network:
 
     def _take(self, before: Before, trial: Trial) -> None:
         for name, matrix in before.weights.items():
-            one = self.sets[name]
-            if one.connections.form == "sparse":
-                raise ConfigError(f"set {name!r}: it is sparse, and no rule can set its weights: take random feedback.")
-            wanted = self.graph.n_pre(one.connections), self.graph[one.post].size
-            if matrix.shape != wanted:
-                raise DataError(f"set {name!r}: the weights to set have shape {matrix.shape}: {wanted} is needed.")
-            one.weights[:] = matrix[:, self.local(one.post)]
+            self.sets.set_weights(name, matrix)
         for (name, window), leads in before.leads.items():
             index = next((k for k, shown in enumerate(trial.windows) if shown.name == window), None)
             if index is not None:
@@ -261,20 +257,12 @@ class Network:
         values = self._plans.read(trial, self.whole)
         for other in self._plans.plan.others:
             if isinstance(other, Weights):
-                values[other] = self.weights(other)
+                values[other] = self.sets.whole(other)
             else:
                 index = next((k for k, shown in enumerate(trial.windows) if shown.name == other.window), None)
                 if index is not None:
                     values[other] = self.sets[other.connections].filtered(index)
         return Seen(self, trial, purpose, self._trials, values, rates, state)
-
-    def weights(self, want: Weights) -> Array:
-        """Return the weights of a set, whole; every rank must call this."""
-        one = self.sets[self.graph.set(want.connections).name]
-        return one.matrix(self._whole_of(one, one.effective() if want.effective else one.weights))
-
-    def _whole_of(self, one: Learned, weights: Array) -> Array:
-        return joined(self.ranks.allgather((one.columns(self.local(one.post)), weights)))
 
     # ---- learning
 
@@ -301,65 +289,22 @@ class Network:
             raise ConfigError("learning: this is not the trial that the network has seen last: run it, then learn.")
         if last.purpose is not Purpose.TRAINING_SPIKES:
             raise ConfigError("learning: the last trial was a test: show a training example, then learn.")
-        windows = {window.name: k for k, window in enumerate(last.trial.windows)}
-        bound = []
-        for change in changes.changes:
-            if isinstance(change, Bias):
-                bound.append(self._bind_bias(change))
-                continue
-            one = self.sets[self.graph.set(change.connections).name]
-            if not self.graph.set(change.connections).learned:
-                raise ConfigError(
-                    f"rule: it changes the set {change.connections!r}, which is fixed: make the set learned, or leave "
-                    "it out."
-                )
-            bound.append(one.bind(change, windows, self.local(one.post), keep=keep))
-        return bound
-
-    def _bind_bias(self, change: Bias) -> Bound:
-        positions = self.local(change.population)
-        mine = change.change if len(change.change) == len(positions) else change.change[positions]
-        biases = self.biases(change.population)
-
-        def add() -> None:
-            biases[:] += mine
-
-        return Bound(None, add)
+        return self.sets.bind(changes, {window.name: k for k, window in enumerate(last.trial.windows)}, keep=keep)
 
     def apply(self, batch: Iterable[Sequence[Bound]]) -> None:
         """Add what the examples of a batch change, in their order; decay comes first, bounds act once."""
         self.check_alive()
-        examples = list(batch)
-        decays: dict[str, float] = {}
-        for bound in (one for example in examples for one in example if one.decay is not None):
-            name, factor = bound.decay  # type: ignore[misc]
-            if decays.setdefault(name, factor) != factor:
-                raise ConfigError(f"rule: the set {name!r} decays differently within a batch: decay alike, or batch=1.")
-        for name, factor in decays.items():
-            self.sets[name].weights[:] *= factor
-        for example in examples:
-            for bound in example:
-                bound.add()
-        for one in self.sets.values():
-            one.bound()
+        self.sets.apply(batch)
 
     # ---- state
 
-    def biases(self, population: str) -> Array:
-        """Return the biases of the cells of this rank, a view; they stand with the first forward set."""
-        first = self.graph.onto(population, "forward")
-        if not self.graph[population].bias or not first:
-            raise ConfigError(f"population {population!r}: it has no biases: leave them alone.")
-        return self.sets[first[0].name].constant
+    def weights(self, want: Weights) -> Array:
+        """Return the weights of a set, whole; every rank must call this."""
+        return self.sets.whole(want)
 
-    def _saved(self) -> tuple[list[Learned], list[Population]]:
-        sets = [
-            one
-            for one in self.sets.values()
-            if one.connections.role == "forward" or (one.connections.role == "feedback" and one.connections.learned)
-        ]
-        biased = [p for p in self.graph.populations if p.bias and self.graph.onto(p.name, "forward")]
-        return sets, biased
+    def biases(self, population: str) -> Array:
+        """Return the biases of the cells of this rank, a view."""
+        return self.sets.biases(population)
 
     def gather(self) -> tuple[dict[str, Array], dict[str, Array]] | None:
         """Collect weights and biases on rank 0, None elsewhere; every rank must call this.
@@ -370,42 +315,19 @@ class Network:
             Of forward sets and learned feedback, shape (n_pre, n_post); of populations, shape (n,).
         """
         self.check_alive()
-        sets, biased = self._saved()
-        mine = (
-            {one.connections.name: (one.columns(self.local(one.post)), one.weights) for one in sets},
-            {p.name: (self.local(p.name), self.biases(p.name)) for p in biased},
-        )
-        everyone = self.ranks.gather(mine)
-        if everyone is None:
-            return None
-        names = [one.connections.name for one in sets]
-        weights = {name: joined([part[0][name] for part in everyone]) for name in names}
-        biases = {p.name: joined([part[1][p.name] for part in everyone]) for p in biased}
-        return weights, biases
+        return self.sets.gather()
 
     def scatter(self, weights: Mapping[str, Array], biases: Mapping[str, Array]) -> None:
         """Take weights and biases as :meth:`gather` gives them, the same on every rank, which keeps its own cells'."""
         self.check_alive()
-        sets, biased = self._saved()
-        for one in sets:
-            name = one.connections.name
-            if name not in weights:
-                raise DataError(f"The weights have no set {name!r}: take those of this network.")
-            one.take(weights[name], one.columns(self.local(one.post)), self.graph[one.post].size)
-        for population in biased:
-            if population.name not in biases or biases[population.name].shape != (population.size,):
-                raise DataError(
-                    f"The biases of {population.name!r} are missing or of another size: take this network's."
-                )
-            self.biases(population.name)[:] = biases[population.name][self.local(population.name)]
+        self.sets.scatter(weights, biases)
 
     def close(self) -> None:
         """Give up every NEURON object; from then on every call is answered with one sentence."""
         if self._alive:
             self._alive = False
             self._plans.close()
-            for one in self.sets.values():
-                one.close()
+            self.sets.close()
             for cells in self.cells.values():
                 cells.close()
             self._readings.close()

@@ -32,6 +32,7 @@ from segdend_plugin.engine.session import Session, session
 from segdend_plugin.errors import SegDendError
 from segdend_plugin.hosts.rules import INPUT, LUMPED, Kinds, graph_of, take_rules
 from segdend_plugin.model.graph import Graph
+from segdend_plugin.model.streams import check_seed
 from segdend_plugin.types import HocObject
 
 log = logging.getLogger("segdend_plugin")
@@ -79,6 +80,7 @@ def create(
     ConfigError
         If our rules do not make sense. (A delay shorter than the time step is taken as one step.)
     """
+    check_seed(seed)  # before the network that was built last is given up
     kinds = Kinds(somatic_gain, Scale(_rest(sim_config), unit, calibration), synapse, location)
     session().begin(owns_gids=True)
     rules = take_rules(net_params.connParams)

@@ -33,10 +33,11 @@ def test_learning_beats_frozen_hidden_weights(settings, tmp_path):
 
 
 def test_frozen_hidden_weights_stay_as_they_were(tmp_path):
-    import h5py
     import numpy as np
 
-    from segdend_plugin.rule import weights
+    from segdend_plugin.engine.layered import layered
+    from segdend_plugin.experiment.folder import read_weights
+    from segdend_plugin.rule.weights import initial_weights
 
     error(
         tmp_path / "run",
@@ -47,7 +48,7 @@ def test_frozen_hidden_weights_stay_as_they_were(tmp_path):
         "training.epochs=1",
         "rule.train_hidden=false",
     )
-    with h5py.File(tmp_path / "run" / "weights.h5") as file:
-        hidden, output = file["hidden1_three_compartment/weights"][()], file["output/weights"][()]
-    np.testing.assert_array_equal(hidden, weights.feedforward(0, list(range(64, 70)), 64)[0])
-    assert not np.array_equal(output, weights.feedforward(0, list(range(70, 80)), 6)[0])
+    (hidden, _), (output, _) = read_weights(tmp_path / "run").values()
+    graph = layered([64, 6, 10], "three_compartment")
+    np.testing.assert_array_equal(hidden, initial_weights(graph, graph.set("input->hidden"), range(6)))
+    assert not np.array_equal(output, initial_weights(graph, graph.set("hidden->output"), range(10)))

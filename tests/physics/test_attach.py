@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from segdend_plugin.errors import ConfigError, SegDendError
-from segdend_plugin.model.changes import Along, Bias, Decay, Outer
+from segdend_plugin.model.changes import Along, Bias, Changes, Decay, Outer
 from segdend_plugin.model.places import Place
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Signal, Stimulus, Trial, Window
@@ -71,11 +71,6 @@ def filtered(steps, end=END):
     ages = (np.arange(end)[:, None] - np.array(steps, dtype=float)[None, :] + 1) * DT
     kernel = (np.exp(-ages / 10) - np.exp(-ages / 3)) / 7
     return np.where(ages > 0, kernel, 0.0).sum(axis=1)
-
-
-def synapses(netcons, order):
-    """NetCons in the order of a set: by target, then by source."""
-    return sorted(netcons, key=lambda one: (order.index(one[1]), one[0]))
 
 
 def the_forward_set(model):
@@ -153,13 +148,10 @@ def test_an_outer_change_and_a_decay_reach_the_netcons_once(model):
     network = model.attach()
     want = Filtered("hidden->out", "target")
     seen = run(network, [want])
-    found = sorted(model.readout)[:]
-    found.sort(key=lambda one: (one[1], one[0]))
+    found = sorted(model.readout, key=lambda one: (one[1], one[0]))
     before = np.array([netcon.weight[0] for *_, netcon in found])
     post = np.array([1.0, -2.0, 0.5, 3.0])
     changes = (Outer("hidden->out", post, "target"), Outer("hidden->out", post, pre=np.arange(8.0) / 100))
-    from segdend_plugin.model.changes import Changes
-
     network.apply([network.bind([seen], Changes((Decay("hidden->out", 0.9), *changes)))])
     sources, targets = (np.array(gids) for gids in list(zip(*found, strict=True))[:2])
     expected = 0.9 * before + (seen[want] + (sources - 100) / 100) * post[targets - 7] / 1000
@@ -450,12 +442,10 @@ def test_what_does_not_fit_is_said_in_a_sentence(h, ranks, model, change, said):
 def test_networks_of_ours_and_of_others_keep_apart(h, ranks, model):
     """A model's gids are not given up with ours, and ours do not take them."""
     from segdend_plugin.engine.kinds.base import CellHandle
-    from segdend_plugin.engine.kinds.lumped import Lumped
     from segdend_plugin.engine.layered import layered
     from segdend_plugin.engine.session import session
     from segdend_plugin.hosts.neuron import attach, create
 
-    assert Lumped
     session().begin(owns_gids=True)
     with pytest.raises(SegDendError, match="in a process of its own") as error:
         attach({}, [])

@@ -194,7 +194,30 @@ def test_a_network_has_the_bits_of_a_fresh_process(ranks):
             assert found.setdefault(name, bits) == bits, f"{name} in {order}"
 
 
-def test_a_hundred_networks_leave_nothing_behind(ranks):
+MODEL = []  # the caller's
+
+
+def of_own_cells(graph):
+    """Build a network of lumped cells that the caller has made in plain NEURON."""
+    from neuron import h
+
+    from segdend_plugin.cells import templates
+    from segdend_plugin.engine.kinds.base import CellHandle
+    from segdend_plugin.engine.session import session
+    from segdend_plugin.hosts import neuron as host
+
+    session()  # loads the mechanisms
+    layers = {name: [templates.three_compartment() for _ in graph[name].numbers] for name in ("hidden", "output")}
+    MODEL[:] = [cell for layer in layers.values() for cell in layer]  # those of the network before are gone
+    cells = {"input": [CellHandle(gid, point=h.SegDendInput()) for gid in graph["input"].numbers]}
+    for name, made in layers.items():
+        pairs = zip(graph[name].numbers, made, strict=True)
+        cells[name] = [CellHandle(gid, cell.soma(0.5), point=cell.neuron) for gid, cell in pairs]
+    return host.create(graph, cells)
+
+
+@pytest.mark.parametrize("make", [build, of_own_cells])
+def test_a_hundred_networks_leave_nothing_behind(ranks, make):
     """Sections, mechanisms and exchanges of networks that were given up stayed in the time step."""
     from neuron import h
 
@@ -203,11 +226,10 @@ def test_a_hundred_networks_leave_nothing_behind(ranks):
     def count():
         return len(list(h.allsec())), *(int(h.List(name).count()) for name in names)
 
-    counts, bits = [], []
+    counts, bits, trace = [], [], Trace("output", "potential")
     for k in range(100):
-        one = learner(seed=k % 2)
-        shown = trial(one.graph)
-        seen = one.network.run(shown, Purpose.TRAINING_SPIKES, [trace := Trace("output", "potential")])
+        network = make(layered(SIZES, "three_compartment", seed=k % 2))
+        seen = network.run(trial(network.graph), Purpose.TRAINING_SPIKES, [trace])
         counts.append(count())
         bits.append(seen[trace].tobytes())
     assert len(set(counts[2:])) == 1

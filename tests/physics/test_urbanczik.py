@@ -75,9 +75,12 @@ def test_the_soma_repeats_what_it_was_taught(learner, stimulus):
     assert np.argsort(means).tolist() == np.argsort(LEVELS).tolist()
 
 
-@pytest.mark.parametrize("tau", [100.0, 0.0])
-def test_a_change_is_that_of_accumulation_in_the_step(ranks, stimulus, tau):
-    """The paper's two filters, stepped in NumPy: postsynaptic potentials, and the low-pass before the weights."""
+@pytest.mark.parametrize(("tau", "begun"), [(100.0, False), (0.0, False), (100.0, True)])
+def test_a_change_is_that_of_accumulation_in_the_step(ranks, stimulus, tau, begun):
+    """The paper's two filters, stepped in NumPy: postsynaptic potentials, and the low-pass before the weights.
+
+    The trial is run in a loop of one's own, and begins after initialisation, or before the very first one.
+    """
     from neuron import h
 
     learner = Learner(GRAPH, UrbanczikSenn(filter=tau), learning_rates=0.7)
@@ -86,8 +89,12 @@ def test_a_change_is_that_of_accumulation_in_the_step(ranks, stimulus, tau):
     first, first_bias = weights.copy(), bias.copy()
 
     ranks.pc.set_maxstep(10)
+    h.t = 0.0
+    if begun:
+        learner.begin_trial(stimulus, record=[DRIVE, SPIKES])
     h.finitialize(-70)
-    learner.begin_trial(stimulus, record=[DRIVE, SPIKES])
+    if not begun:
+        learner.begin_trial(stimulus, record=[DRIVE, SPIKES])
     ranks.pc.psolve(float(STEPS))
     seen = learner.end_trial().seen
     drive, spikes = seen[DRIVE][:, 0], seen[SPIKES][:, 0]

@@ -8,14 +8,7 @@ from typing import Any
 import numpy as np
 
 from segdend_plugin.cells import sites
-from segdend_plugin.cells.calibration import (
-    Calibration,
-    Port,
-    Synapse,
-    basal_currents,
-    calibrate,
-    somatic_current,
-)
+from segdend_plugin.cells.calibration import Calibration, Port, Synapse, basal_currents, calibrate, somatic_current
 from segdend_plugin.cells.electrotonics import Segregation
 from segdend_plugin.cells.sites import Ground, StandIn
 from segdend_plugin.cells.templates import Membrane
@@ -113,17 +106,7 @@ class Cable:
 
 
 class CableCells(Cells):
-    """Those of a population on this rank; all have the same shape.
-
-    Parameters
-    ----------
-    graph, population, handles, positions
-        As of `Cells`.
-    kind
-        What they are.
-    stand_in
-        The basal dendrites that a reduced cell stands for, None for cells that have their own.
-    """
+    """Those of a population on this rank; all have the same shape. A reduced one stands for dendrites (`stand_in`)."""
 
     def __init__(
         self,
