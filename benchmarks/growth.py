@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks import measure
 from benchmarks.worker import Task
-from benchmarks.workload import tasks
+from benchmarks.workload import both, learner
 
 LUMPED = ["cell=three_compartment"]
 CABLE = ["layers.hidden=[25]"]
@@ -17,13 +17,14 @@ CABLE = ["layers.hidden=[25]"]
 
 def counted(settings: list[str], images: int, pixels: int = 784) -> dict[str, Task]:
     """Return a task that shows training images and returns the number of compartments."""
-    from segdend_plugin.experiment.run import _local_compartments
+    from segdend_plugin.experiment.summary import compartments
 
-    train = tasks(settings, images, pixels=pixels)["train"]
+    made = learner(settings, pixels)
+    train = both(made, images, 0, pixels)["train"]
 
     def shown() -> int:
         train()
-        return _local_compartments()
+        return compartments(made.network)
 
     return {"train": shown}
 

@@ -7,7 +7,6 @@ spikes, integrates as the paper does and cuts the kernel after 10 ms as the rele
 from __future__ import annotations
 
 from contextlib import ExitStack
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,10 @@ import numpy as np
 from benchmarks import measure
 from benchmarks.worker import Task
 from benchmarks.workload import CLASSES, images
-from segdend_plugin.rule import phases, weights
+from segdend_plugin.engine.layered import layered
+from segdend_plugin.rule import phases
 from segdend_plugin.rule.reference import RATE_MAX, ReferenceNetwork
+from segdend_plugin.rule.weights import initial_biases, initial_weights
 
 NETWORKS = {"784-500-10": (500,), "784-500-100-10": (500, 100)}
 RATES = (0.21, 0.21, 0.12)
@@ -25,10 +26,13 @@ RATES = (0.21, 0.21, 0.12)
 def reference(hidden: list[int], train: int, test: int) -> dict[str, Task]:
     """Return training and testing of the NumPy network."""
     sizes = [784, *hidden, CLASSES]
-    drawn = [weights.feedforward(0, list(range(post)), pre) for pre, post in pairwise(sizes)]
+    graph = layered(sizes, "three_compartment")
+    sets = [(c, graph[c.post]) for c in graph.connections if c.role == "forward"]
+    weights = [initial_weights(graph, c, range(post.size)) for c, post in sets]
+    biases = [initial_biases(graph, post, range(post.size)) for _, post in sets]
     draw = np.random.default_rng(0)
     feedback = [draw.uniform(-1.0, 1.0, (CLASSES, size)) for size in hidden]
-    network = ReferenceNetwork(*map(list, zip(*drawn, strict=True)), feedback, integrator="explicit", memory=10.0)
+    network = ReferenceNetwork(weights, biases, feedback, integrator="explicit", memory=10.0)
     shown = images(train + test)
 
     def show(k: int, schedule: phases.Schedule, label: int | None) -> Any:

@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmarks import measure
 from benchmarks.worker import Task, resident_megabytes
-from benchmarks.workload import CLASSES, images
+from benchmarks.workload import images
+from segdend_plugin.model.graph import Graph
 
 INPUTS, CELLS = 784, 500
 CONDUCTANCE = 1e-5  # uS for unit weight: ExpSyn is there for its cost, not for what it does
@@ -23,37 +24,37 @@ def network(dense: bool, count: int) -> dict[str, Task]:
     """Return building and showing images, timed apart, with the memory beyond imports and cells."""
     import segdend_plugin.hosts.neuron  # noqa: F401  before memory is measured
     from segdend_plugin.engine import mechanisms, mpi
+    from segdend_plugin.engine.layered import layered
+    from segdend_plugin.engine.session import session
     from segdend_plugin.model.streams import Purpose
-    from segdend_plugin.rule import phases
+    from segdend_plugin.rule.phases import TwoPhase
 
     pc = mpi.start().pc
     mechanisms.load()
     from neuron import h
 
-    shown = images(count)
-    times = {"dt": 1.0, "forward": 50.0, "target": 50.0, "settle": 30.0}
-    schedules = [phases.training_schedule(0, k, **times, jitter=True) for k in range(count)]
+    graph = layered([INPUTS, CELLS])
+    shown = images(count, INPUTS, CELLS)
+    trials = TwoPhase().trials(graph, shown.stimuli(range(count)), range(count), taught=True)
 
     def dense_show(cells: Any) -> Any:
-        built, kept = _dense(*cells)
+        made = _dense(graph, *cells)
 
-        def show(k: int, kept: Any = kept) -> None:
-            built.show(shown.rates[k], schedules[k], Purpose.TRAINING_SPIKES, k, k % CLASSES)
-            built.learn(schedules[k], [0.1], k, train_hidden=True)
+        def show(first: int, kept: Any = cells) -> None:
+            made.partial_fit(shown.first(first))
 
         return show
 
     def netcon_show(cells: Any) -> Any:
-        from segdend_plugin.engine.windows import announce
+        levels, kept = _netcons(h, pc, graph, *cells)
 
-        inputs, kept = _netcons(h, pc, *cells)
-
-        def show(k: int, kept: Any = kept) -> None:
-            inputs.show(shown.rates[k])
-            announce(schedules[k], 0, Purpose.TRAINING_SPIKES, k, teach=False)
-            h.dt = schedules[k].dt
-            h.finitialize(-70.0)
-            pc.psolve(schedules[k].time(schedules[k].end))
+        def show(first: int, kept: Any = kept) -> None:
+            for trial in trials[:first]:
+                levels.write(shown.rates[trial.example])
+                session().tell(trial, graph.seed, Purpose.TRAINING_SPIKES)
+                h.dt = trial.dt
+                h.finitialize(-70.0)
+                pc.psolve(trial.duration)
 
         return show
 
@@ -63,11 +64,10 @@ def network(dense: bool, count: int) -> dict[str, Task]:
         without = resident_megabytes()
         show = dense_show(cells) if dense else netcon_show(cells)
         found = {"build_cpu": time.process_time() - cpu, "build_wall": time.perf_counter() - wall}
-        show(0)
+        show(1)
         found["megabytes"] = resident_megabytes() - without
         cpu, wall = time.process_time(), time.perf_counter()
-        for k in range(count):
-            show(k)
+        show(count)
         found |= {
             "image_cpu": (time.process_time() - cpu) / count,
             "image_wall": (time.perf_counter() - wall) / count,
@@ -99,36 +99,40 @@ def measured(quick: bool) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def _cells(h: Any) -> tuple[list[tuple[int, Any]], list[Any]]:
+def _cells(h: Any) -> tuple[list[Any], list[Any]]:
     from segdend_plugin.cells import templates
 
-    return [(gid, h.SegDendInput()) for gid in range(INPUTS)], [templates.three_compartment() for _ in range(CELLS)]
+    return [h.SegDendInput() for _ in range(INPUTS)], [templates.three_compartment() for _ in range(CELLS)]
 
 
-def _dense(inputs: list[tuple[int, Any]], cells: list[Any]) -> tuple[Any, list[Any]]:
-    from segdend_plugin.cells.calibration import Scale
-    from segdend_plugin.engine.population import CellHandle
+def _dense(graph: Graph, inputs: list[Any], cells: list[Any]) -> Any:
+    from segdend_plugin.engine.kinds.base import CellHandle
     from segdend_plugin.hosts import neuron as host
+    from segdend_plugin.learner import Learner
 
-    gids = list(range(INPUTS, INPUTS + CELLS))
-    handles = [CellHandle(gid, cell.soma(0.5), lumped=cell.neuron) for gid, cell in zip(gids, cells, strict=True)]
-    layers = [host.LayerOfCells(gids, handles)]
-    built = host.create(list(range(INPUTS)), inputs, layers, seed=0, scale=Scale(-70.0, 1.0))
-    built.announce_spikes(False)
-    return built, [inputs, cells]
+    handles = {
+        "input": [CellHandle(gid, point=cell) for gid, cell in zip(graph["input"].numbers, inputs, strict=True)],
+        "output": [
+            CellHandle(gid, cell.soma(0.5), point=cell.neuron)
+            for gid, cell in zip(graph["output"].numbers, cells, strict=True)
+        ],
+    }
+    network = host.create(graph, handles)
+    network.announce_spikes(False)
+    return Learner(network, learning_rates=0.1)
 
 
-def _netcons(h: Any, pc: Any, inputs: list[tuple[int, Any]], cells: list[Any]) -> tuple[Any, list[Any]]:
-    from segdend_plugin.engine.population import Inputs
-    from segdend_plugin.rule import weights
+def _netcons(h: Any, pc: Any, graph: Graph, inputs: list[Any], cells: list[Any]) -> tuple[Any, list[Any]]:
+    from segdend_plugin.engine.probe import Probe
+    from segdend_plugin.rule.weights import initial_weights
 
-    for gid, cell in inputs:
+    for gid, cell in enumerate(inputs):
+        cell.id = gid
         pc.set_gid2node(gid, 0)
         pc.cell(gid, h.NetCon(cell, None))
-    gids = list(range(INPUTS, INPUTS + CELLS))
-    matrix = np.abs(weights.feedforward(0, gids, INPUTS)[0]) * CONDUCTANCE
+    matrix = np.abs(initial_weights(graph, graph.set("input->output"), range(CELLS))) * CONDUCTANCE
     kept: list[Any] = [inputs, cells]
-    for post, (gid, cell) in enumerate(zip(gids, cells, strict=True)):
+    for post, (gid, cell) in enumerate(zip(graph["output"].numbers, cells, strict=True)):
         pc.set_gid2node(gid, 0)
         pc.cell(gid, h.NetCon(cell.neuron, None))
         cell.neuron.announced = 0.0
@@ -143,7 +147,7 @@ def _netcons(h: Any, pc: Any, inputs: list[tuple[int, Any]], cells: list[Any]) -
             kept.append(netcon)
     h.CVode().queue_mode(True, False)
     pc.set_maxstep(10)
-    return Inputs(list(range(INPUTS)), inputs), kept
+    return Probe(inputs, "level"), kept
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import measure
 from benchmarks.worker import Task
+from benchmarks.workload import CLASSES
 
 CELLS = ("mouse_v1_l5_rbp4", "mouse_v1_l4_scnn1a")
 HIDDEN = 100
@@ -20,8 +21,10 @@ HIDDEN = 100
 def bare(cell: str, hidden: int, images: int) -> dict[str, Task]:
     """Return integrating passive cells for the time of so many training images."""
     from segdend_plugin.cells import templates
+    from segdend_plugin.cells.units import REST
     from segdend_plugin.engine import mpi
-    from segdend_plugin.experiment import config, network
+    from segdend_plugin.experiment import cells, config, graph
+    from segdend_plugin.hosts import description
     from segdend_plugin.rule import phases
 
     pc = mpi.start().pc
@@ -29,11 +32,12 @@ def bare(cell: str, hidden: int, images: int) -> dict[str, Task]:
     from neuron import h
 
     experiment = config.load()
+    sim_config = description.sim_config(graph.graph(experiment, 784, CLASSES))
     params = specs.NetParams()
-    params.cellParams[cell] = templates.netpyne_cell_params(network.pyramidal(cell, experiment.cable))
+    params.cellParams[cell] = templates.netpyne_cell_params(cells.pyramidal(cell, experiment.cable))
     params.popParams["bare"] = {"cellType": cell, "numCells": hidden}
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        sim.initialize(netParams=params, simConfig=network.sim_config(experiment))
+        sim.initialize(netParams=params, simConfig=sim_config)
         sim.net.createPops()
         sim.net.createCells()
     pc.gid_clear()  # with it go the threshold detectors
@@ -43,7 +47,7 @@ def bare(cell: str, hidden: int, images: int) -> dict[str, Task]:
     h.dt = p.dt
     h.celsius = 37.0
     pc.set_maxstep(10)
-    h.finitialize(network.REST)
+    h.finitialize(REST)
 
     def integrate() -> int:
         for schedule in schedules:

@@ -1,10 +1,10 @@
 """One and two MPI ranks: strong and weak scaling, where the time goes, and the constants of the scaling model.
 
-A stopwatch around `Network.show`, `Network.learn` and `pc.psolve` splits an image: `start` is what `show` does besides
-`psolve` (image, windows, finitialize); `spike exchange` is the gathering of counters and NEURON's own exchange
-(`pc.wait_time`), with the wait for a slower rank; `projection` is measured alone, without any cell, as NEURON has no
-clock for it; `cells` is the rest of `psolve`. Waiting ranks spin, so wall-clock times count here; a split is that of
-the rank with most work (the longest time in cells).
+A stopwatch around `Network.run`, what the learner learns of it, and `pc.psolve` splits an image: `start` is what `run`
+does besides `psolve` (image, windows, finitialize, reading); `spike exchange` is the gathering of counters and NEURON's
+own exchange (`pc.wait_time`), with the wait for a slower rank; `projection` is measured alone, without any cell, as
+NEURON has no clock for it; `cells` is the rest of `psolve`. Waiting ranks spin, so wall-clock times count here; a split
+is that of the rank with most work (the longest time in cells).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks import measure, predict
 from benchmarks.scaling_model import Costs, Job
 from benchmarks.worker import Task
-from benchmarks.workload import CLASSES, images, trainer
+from benchmarks.workload import CLASSES, both, images, learner
 
 PARTS = ("cells", "projection", "rule", "start", "spike exchange", "evaluation")
 NETWORKS = {"lumped": ("cell=three_compartment", 500, 1), "reconstructed": ("cell=mouse_v1_l5_rbp4", 100, 8)}
@@ -55,14 +55,24 @@ def watched(function: Callable[..., Any], name: str, seconds: dict[str, float]) 
 def job(settings: list[str], train: int, test: int) -> dict[str, Task]:
     """Return training and testing that tell where their time went, per image."""
     from segdend_plugin.engine import exchange
+    from segdend_plugin.engine.session import session
+    from segdend_plugin.model.wants import Average
 
-    made = trainer(settings, train, test)
+    made = learner(settings)
     network, seconds = made.network, {"psolve": 0.0}
-    pc = network.ranks.pc
-    network.ranks = replace(network.ranks, pc=Watched(pc, "psolve", seconds))
-    network.show = watched(network.show, "show", seconds)
-    network.learn = watched(network.learn, "learn", seconds)
+    pc, own = network.ranks.pc, session()
+    own.ranks = replace(own.ranks, pc=Watched(pc, "psolve", seconds))
+    network.run = watched(network.run, "show", seconds)
+    made._learn = watched(made._learn, "learn", seconds)  # what the rule makes of a trial, and
+    made._apply = watched(made._apply, "learn", seconds)  # what this changes
     exchange.timed()
+    layers = [[Average(p.name, "rate", whole=True) for p in layer] for layer in network.graph.layers]
+    record = [want for layer in layers for want in layer]
+    (shown,) = images(1).stimuli([0])
+
+    def rates() -> list[float]:
+        seen = made.present(shown, record=record, taught=True).seen
+        return [float(np.mean(np.concatenate([seen[want] for want in layer]))) for layer in layers]
 
     def readings() -> dict[str, float]:
         return {"exchange": pc.wait_time() + exchange.seconds()} | seconds
@@ -80,43 +90,50 @@ def job(settings: list[str], train: int, test: int) -> dict[str, Task]:
                 "spike exchange": took["exchange"],
                 "evaluation": whole / count - took["show"] - took.get("learn", 0.0),
                 "total": whole / count,
-                "rates": [float(p.averages(_schedule(made)).forward_rate.mean()) for p in _populations(network)],
+                "rates": rates(),
             }
 
         return run
 
-    test_task = split(lambda: made.evaluate(made.dataset.held_out, 0), test)
-    return {"train": split(made.train, train), "test": test_task}
+    todo = both(made, train, test)
+    return {"train": split(todo["train"], train), "test": split(todo["test"], test)}
 
 
 def projection(cells: int, places: int, images_shown: int) -> dict[str, Task]:
     """Return showing images to a projection from 784 inputs onto no cells, and the same in the dark."""
-    from segdend_plugin.engine import mechanisms, mpi
-    from segdend_plugin.engine.projection import Kernel, Projection
-    from segdend_plugin.engine.windows import announce
+    from segdend_plugin.engine.dense import Dense, Kernel
+    from segdend_plugin.engine.layered import layered
+    from segdend_plugin.engine.session import session
     from segdend_plugin.model.streams import Purpose
-    from segdend_plugin.rule import phases
+    from segdend_plugin.rule.phases import TwoPhase
 
-    pc = mpi.start().pc
-    mechanisms.load()
+    own = session()
     from neuron import h
 
-    shown = images(images_shown).rates
-    inputs = shown.shape[1]
-    alone = Projection(
-        np.zeros((inputs, cells)), np.zeros(cells), np.arange(inputs) % places, places, Kernel(int(places > 1))
+    shown = images(images_shown)
+    inputs = shown.rates.shape[1]
+    graph = layered([inputs, cells, CLASSES], "three_compartment")
+    alone = Dense(
+        graph.set("input->hidden"),
+        np.zeros((inputs, cells)),
+        np.zeros(cells),
+        np.arange(inputs) % places,
+        places,
+        Kernel(int(places > 1)),
     )
-    levels = alone.draw_inputs(range(inputs), RATE_MAX, 1.0)
-    pc.set_maxstep(10)
-    schedule = phases.training_schedule(0, 0, dt=1.0, forward=52.0, target=52.0, settle=30.0, jitter=False)
+    draw = alone.draw(range(inputs), RATE_MAX, 1.0)
+    own.ranks.pc.set_maxstep(10)
+    numbers, phases = range(images_shown), TwoPhase(52.0, 52.0, jitter=False)
+    trials = phases.trials(graph, shown.stimuli(numbers), numbers, taught=True)
 
     def show(brightness: float, kept: Any = alone) -> None:
-        for k, image in enumerate(shown):
-            levels[:] = brightness * image
-            announce(schedule, 0, Purpose.TRAINING_SPIKES, k, teach=False)
-            h.dt = schedule.dt
+        for trial, image in zip(trials, shown.rates, strict=True):
+            kept.prepare(trial, keep=False)
+            draw(brightness * image)
+            own.tell(trial, graph.seed, Purpose.TRAINING_SPIKES)
+            h.dt = trial.dt
             h.finitialize()
-            pc.psolve(schedule.time(schedule.end))
+            own.ranks.pc.psolve(trial.duration)
 
     return {"lit": lambda: show(1.0), "dark": lambda: show(0.0)}
 
@@ -214,17 +231,6 @@ def _middle(times: measure.Times) -> dict[str, Any]:
 
 def _ranks(value: Any) -> list[dict[str, Any]]:
     return value if isinstance(value, list) else [value]
-
-
-def _populations(network: Any) -> list[Any]:
-    return [population for layer in network.layers for population in layer.populations if population.cells]
-
-
-def _schedule(made: Any) -> Any:
-    from segdend_plugin.rule import phases
-
-    p = made.experiment.phases
-    return phases.training_schedule(0, 0, dt=p.dt, forward=p.forward, target=p.target, settle=p.settle, jitter=False)
 
 
 if __name__ == "__main__":

@@ -19,20 +19,16 @@ NETWORKS = {
 
 def build(settings: list[str]) -> dict[str, Task]:
     """Return building a network, with NetPyNE imported and the mechanisms loaded before."""
-    from segdend_plugin.engine import mechanisms, mpi
+    from segdend_plugin.experiment import config, graph
+    from segdend_plugin.hosts import description
 
-    mpi.start()
-    mechanisms.load()
-    import netpyne.sim  # noqa: F401
-
-    from segdend_plugin.experiment import config, network
-
+    description.load()
     experiment = config.load(settings=settings)
 
     def everything() -> dict[str, float]:
         before = peak_megabytes()
         cpu, wall = time.process_time(), time.perf_counter()
-        network.build(experiment, 784, CLASSES)
+        description.build(graph.graph(experiment, 784, CLASSES))
         times = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
         return times | {"megabytes": peak_megabytes() - before}
 

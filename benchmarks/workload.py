@@ -1,4 +1,4 @@
-"""The work that is timed: images with the statistics of MNIST, shown to a network that the project's trainer trains."""
+"""The work that is timed: images with the statistics of MNIST, shown to a network that a learner teaches."""
 
 from __future__ import annotations
 
@@ -8,48 +8,43 @@ from typing import Any
 import numpy as np
 
 from benchmarks.worker import Task
-from segdend_plugin.experiment.datasets import Dataset, Images
+from segdend_plugin.tasks.images import Images
 
 CLASSES = 10
 ACTIVE, DIMMEST = 0.19, 0.37  # share of pixels that are not 0, and the least of these: a mean level of 0.13
 
 
-def images(count: int, pixels: int = 784) -> Images:
+def images(count: int, pixels: int = 784, classes: int = CLASSES) -> Images:
     """Return seeded random images with as many bright pixels as MNIST has, as bright on average."""
     draw = np.random.default_rng(0)
     lit = draw.random((count, pixels)) < ACTIVE
-    return Images(np.where(lit, draw.uniform(DIMMEST, 1.0, (count, pixels)), 0.0), np.arange(count) % CLASSES)
+    rates = np.where(lit, draw.uniform(DIMMEST, 1.0, (count, pixels)), 0.0)
+    return Images(rates, np.arange(count) % CLASSES, classes)
 
 
-class Silent:
-    """A progress observer that shows nothing."""
+def learner(settings: Sequence[str], pixels: int = 784) -> Any:
+    """Build a network and return what teaches it."""
+    from segdend_plugin.experiment import config, graph, rules
+    from segdend_plugin.hosts import description
 
-    def start(self, total: int, what: str) -> None:
-        """Ignore."""
-
-    def advance(self) -> None:
-        """Ignore."""
-
-    def finish(self) -> None:
-        """Ignore."""
-
-    def report(self, metric: Any) -> None:
-        """Ignore."""
+    experiment = config.load(settings=settings)
+    network = description.build(graph.graph(experiment, pixels, CLASSES))
+    return rules.learner(experiment, network)
 
 
-def trainer(settings: Sequence[str], train: int, test: int, pixels: int = 784) -> Any:
-    """Build a network and return a `Trainer` that shows it `train` images, and has `test` others to classify."""
-    from segdend_plugin.experiment import config, network
-    from segdend_plugin.experiment.trainer import Trainer
+def both(made: Any, train: int, test: int, pixels: int = 784) -> dict[str, Task]:
+    """Return going once through images: ``train`` to learn them, ``test`` to answer to them."""
+    shown = images(max(train, test, 1), pixels)
 
-    experiment = config.load(settings=["training.epochs=1", *settings])
-    built = network.build(experiment, pixels, CLASSES)
-    shown = images(train + test, pixels)
-    held_out = Images(shown.rates[train:], shown.labels[train:])
-    return Trainer(experiment, Dataset(shown.first(train), held_out, "test", CLASSES), built, Silent())
+    def learn() -> None:
+        made.fit(shown.first(train))
+
+    def answer() -> None:
+        made.answers(shown.first(test))
+
+    return {"train": learn} | ({"test": answer} if test else {})
 
 
 def tasks(settings: Sequence[str], train: int, test: int = 0, pixels: int = 784) -> dict[str, Task]:
-    """Return the tasks ``train`` and ``test``, which go through all images once."""
-    made = trainer(settings, train, test, pixels)
-    return {"train": made.train, "test": lambda: made.evaluate(made.dataset.held_out, 0)}
+    """Build a network and return what :func:`both` does with it."""
+    return both(learner(settings, pixels), train, test, pixels)

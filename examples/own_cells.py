@@ -6,6 +6,8 @@ finds the cells by their gids; a rule changes the weights of the NetCons that it
 Run it with `python examples/own_cells.py`, or `mpiexec -n 2 python examples/own_cells.py`: the weights are the same.
 """
 
+import hashlib
+
 import numpy as np
 
 import segdend_plugin
@@ -17,7 +19,7 @@ from neuron import h  # noqa: E402
 
 from segdend_plugin import Learner, rules, tasks  # noqa: E402
 from segdend_plugin.engine import mechanisms  # noqa: E402
-from segdend_plugin.hosts.neuron import Gids, NetCons, Own, Poisson, attach  # noqa: E402
+from segdend_plugin.hosts.neuron import Gids, NetCons, Own, Poisson, Teacher, attach  # noqa: E402
 
 mechanisms.load()  # SegDendInput
 
@@ -42,7 +44,7 @@ for gid in [*INPUTS, *CELLS][ranks.rank :: ranks.size]:
     stim.interval, stim.number, stim.start, stim.noise = 20, 1e9, 0, 1
     background = h.NetCon(stim, synapses[gid])
     background.weight[0] = 0.002
-    teachers[gid] = h.IClamp(soma(0.5)), 0.4  # nA at level 1
+    teachers[gid] = Teacher(h.IClamp(soma(0.5)), 0.4, -0.3)  # nA at levels 1 and 0
     netcons.append(background)
 
 plastic = []
@@ -63,9 +65,12 @@ network = attach(
 patterns = np.random.default_rng(1).permutation(np.repeat(np.eye(3), 10, axis=1), axis=1)
 labels = np.arange(30) % 3
 task = tasks.arrays(0.2 * patterns[labels], labels, input="inputs", output="cells", answer="rate")
-learner = Learner(network, rules.UrbanczikSenn(), learning_rates=0.1)
+rule = rules.UrbanczikSenn(rate_max=0.08, theta=0.5, beta=4)  # about how these cells fire (1/ms) when they are driven
+learner = Learner(network, rule, learning_rates=3)
 before = learner.score(task)
 learner.fit(task)
 after = learner.score(task)
+weights = learner.weights("inputs->cells")  # every rank asks
 if ranks.is_root:
     print(f"correct before {100 * before:.0f} %, after {100 * after:.0f} %")
+    print(f"weights {hashlib.sha256(weights.tobytes()).hexdigest()[:12]}")

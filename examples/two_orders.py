@@ -1,8 +1,8 @@
 """A task in time, learned by reconstructed cells: which of two patterns came first?
 
-Patterns A and B are each shown for 60 ms, one after the other with 20 ms in common, and the answer is the mean over the
-whole 100 ms. Each input cell has the same mean in both orders, and so has any function of what is shown at one moment:
-A alone for 40 ms, both for 20 ms, B alone for 40 ms, in this order or the other. An image cannot say which it was, nor
+Patterns A and B are each shown for 30 ms, one after the other with 10 ms in common, and the answer is the mean over the
+whole 50 ms. Each input cell has the same mean in both orders, and so has any function of what is shown at one moment:
+A alone for 20 ms, both for 10 ms, B alone for 20 ms, in this order or the other. An image cannot say which it was, nor
 can a network without memory. What can is that synapses and membranes still hold the later pattern when the time is up.
 
 Three networks of layer 5 cells of mouse V1 with passive dendrites are taught by the paper's rule: one
@@ -37,7 +37,7 @@ def averaged(task: tasks.TwoOrders) -> tasks.Examples:
 
 def learn(name: str, seed: int, examples: int, test: int) -> tuple[list[callbacks.Report], float]:
     """Teach one network; return how training went, and its error on examples that it has not seen."""
-    seen = tasks.TwoOrders(examples, seed, PIXELS, answer_from=0.0)
+    seen = tasks.TwoOrders(examples, seed, PIXELS, length=30.0, overlap=10.0, answer_from=0.0)
     held_out = replace(seen, n=test, first=examples)
     if name == "mean":
         seen, held_out = averaged(seen), averaged(held_out)

@@ -45,10 +45,10 @@ class Model:
         self.readout = self.connect(HIDDEN, OUTPUT, 0.7, 0.008)
         self.back = self.connect(OUTPUT, HIDDEN, 0.5, 0.002)
         self.recurrent = self.connect(HIDDEN, HIDDEN, 0.4, 0.001)
-        self.clamps = {}
+        self.clamps = {}  # of the teachers
         for gid in OUTPUT:
             if gid in self.somas:
-                self.clamps[gid] = (h.IClamp(self.somas[gid](0.5)), 0.3)
+                self.clamps[gid] = h.IClamp(self.somas[gid](0.5))
 
     def connect(self, pre, post, probability, weight):
         """Return NetCons onto local cells; each cell draws its own, with other delays and weights."""
@@ -64,11 +64,11 @@ class Model:
                     made.append((source, target, netcon))
         return made
 
-    def attach(self, *, teachers=True, driven=True, feedback=True, **options):
+    def attach(self, *, driven=True, feedback=True, **options):
         from segdend_plugin.cells.units import Scale
         from segdend_plugin.engine.kinds.own import Own
         from segdend_plugin.engine.kinds.poisson import Poisson
-        from segdend_plugin.hosts.neuron import Gids, NetCons, attach
+        from segdend_plugin.hosts.neuron import Gids, NetCons, Teacher, attach
 
         hh = Own("hh", Scale(-65.0, 10.0), drive_per_weight=1000.0)
         sets = [
@@ -83,7 +83,7 @@ class Model:
                 "inputs": Gids(INPUTS, Poisson() if driven else hh),
                 "noisy": Gids(NOISY, hh),
                 "hidden": Gids(HIDDEN, hh),
-                "out": Gids(OUTPUT, hh, self.clamps if teachers else {}),
+                "out": Gids(OUTPUT, hh, {gid: Teacher(clamp, 0.3, -0.1) for gid, clamp in self.clamps.items()}),
             },
             sets,
             background=self.noise,

@@ -107,6 +107,13 @@ class Calibration:
     port: Port | None
     segregation: Segregation | None
 
+    @property
+    def feedback(self) -> Port:
+        """Where feedback may land; raises ConfigError where that was not measured."""
+        if self.port is None:
+            raise ConfigError("calibration: where feedback lands was not measured: give the population a feedback set.")
+        return self.port
+
     def site_impedance(self, place: Place) -> float:
         """Return the transfer impedance (MOhm) of a feed-forward place to the soma."""
         segments = self.basal[place[0]]
@@ -212,8 +219,8 @@ class Synapse:
     def _charge_for_unit_peak(self) -> float:
         """Return the charge of NMDA channels relative to AMPA channels with the same peak.
 
-        A spike opens AMPA channels as exp(-t/tau_s)/tau_s; NMDA channels follow through a filter of `tau_nmda`, which keeps
-        the area and lowers the peak to (tau_s/tau_nmda)^(tau_s/(tau_nmda - tau_s))/tau_nmda.
+        A spike opens AMPA channels as exp(-t/tau_s)/tau_s; NMDA channels follow through a filter of `tau_nmda`, which
+        keeps the area and lowers the peak to (tau_s/tau_nmda)^(tau_s/(tau_nmda - tau_s))/tau_nmda.
         """
         ratio = TAU_SHORT / self.tau_nmda
         return float(self.tau_nmda / TAU_SHORT * ratio ** (-TAU_SHORT / (self.tau_nmda - TAU_SHORT)))

@@ -141,13 +141,12 @@ def _refuse_beside_resume(options: argparse.Namespace) -> None:
         "--set": options.set or None,
         "--out": options.out,
         "--seed": options.seed,
-        "--dry-run": options.dry_run or None,
+        "--dry-run": "" if options.dry_run else None,
     }
     for name, value in given.items():
         if options.resume is not None and value is not None:
-            raise ConfigError(
-                f"--resume {str(options.resume)!r} takes everything from that folder: leave {name} {value} out."
-            )
+            also = f"{name} {value}".strip()
+            raise ConfigError(f"--resume {str(options.resume)!r} takes everything from that folder: leave {also} out.")
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -127,6 +127,7 @@ def connect(
         rest = next(own.scale.rest for own in cells.values() if not isinstance(own, InputCells))
     ordered = {c.name: sets[c.name] for c in graph.connections}
     network = Network(session, graph, cells, ordered, Readings(), rest, background)
+    network.derived = {f"{name}/impedance": own.derived for name, own in cells.items() if isinstance(own, CableCells)}
     session.network = network
     return network
 

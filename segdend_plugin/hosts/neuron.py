@@ -19,6 +19,8 @@ from segdend_plugin.model.graph import Connections, Graph, Initial, Population, 
 from segdend_plugin.model.places import Landing
 from segdend_plugin.types import HocObject
 
+__all__ = ["Gids", "NetCons", "Own", "Poisson", "Teacher", "attach", "create"]
+
 V_INIT = -65.0
 """Potential (mV) at which NEURON's run system begins, if nobody says otherwise."""
 
@@ -34,7 +36,7 @@ class Gids:
     kind
         What they are: cells that spike by themselves, or SegDendInput cells, whose drive the task gives.
     teachers
-        By gid of the cells on this rank, an IClamp and its amplitude (nA) at level 1; it flows while a teacher speaks.
+        By gid of the cells on this rank, a current that flows while a teacher speaks.
     """
 
     gids: Sequence[int]
@@ -211,8 +213,8 @@ def _misfit(population: Population, handles: build.Handles, given: Gids) -> str 
     for gid, teacher in given.teachers.items():
         if gid not in here:
             return f"{where}: it has a teacher for gid {gid}, which is no cell of it on this rank: leave it out."
-        if not hasattr(teacher[0], "amp"):
-            return f"{where}: the teacher of gid {gid} is {teacher[0]}: give an IClamp."
+        if not hasattr(teacher.clamp, "amp"):
+            return f"{where}: the teacher of gid {gid} is {teacher.clamp}: give an IClamp."
     if population.teacher and len(given.teachers) < len(here):
         return f"{where}: gid {min(here - given.teachers.keys())} has no teacher, but others have: give one to each."
     return None

@@ -6,7 +6,6 @@ Run as a script, this file trains one of its graphs and prints what came of it.
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,12 +14,10 @@ from segdend_plugin.cells.templates import Membrane
 from segdend_plugin.engine.kinds.cable import Cable
 from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.engine.kinds.poisson import Poisson
-from segdend_plugin.engine.sparse import Sparse
 from segdend_plugin.learner import Learner
 from segdend_plugin.model.graph import Connections, Graph, Initial, Population
 from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing
 from segdend_plugin.model.state import weights_sha256
-from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus, Trains
 from segdend_plugin.rule.guerguiev import Guerguiev
 from segdend_plugin.rule.phases import TwoPhase
@@ -28,8 +25,9 @@ from segdend_plugin.tasks.trains import Examples
 
 SOMA = Landing("soma", 1)
 SIZES = {"image": 9, "sound": 5, "first": 7, "second": 6, "output": 4, "pv": 2}  # fewer pv cells than ranks
-EXAMPLES, SHOWN = 6, 60.0
-BRIGHT = {"image": np.ones(SIZES["image"]), "sound": np.ones(SIZES["sound"])}
+INPUTS = {name: SIZES[name] for name in ("image", "sound")}
+KINDS = {"lumped": Lumped(), "mixed": Cable("mouse_v1_l4_nr5a1", "mouse_v1_l4_nr5a1", Membrane(nseg=1))}
+EXAMPLES, SHOWN = 6, 60.0  # of how many ms
 
 
 def graph(kind):
@@ -43,8 +41,8 @@ def graph(kind):
         populations.append(Population(name, size, own, number, teacher=name == "output", bias=learns))
         number += size
 
-    def forward(pre, post, place=FORWARD, name="", **more):
-        return Connections(name or f"{'+'.join(pre)}->{post}", pre, post, place, **more)
+    def forward(pre, post, place=FORWARD, **more):
+        return Connections(f"{'+'.join(pre)}->{post}", pre, post, place, **more)
 
     def feedback(post):
         drawn = Initial("feedback")
@@ -57,7 +55,6 @@ def graph(kind):
         forward(("first",), "second", delay=2.0),
         forward(("second",), "second", delay=3.0, bounds=(-0.5, 0.5)),
         forward(("sound",), "second"),
-        forward(("first",), "second", delay=3.0, name="first->late"),
         forward(("second",), "output", SOMA),
         forward(("first", "image"), "output", SOMA),
         feedback("first"),
@@ -67,12 +64,6 @@ def graph(kind):
         Connections("pv->first", ("pv",), "first", SOMA, "fixed", False, initial=inhibition),
     )
     return Graph(5, 1.0, tuple(populations), sets)
-
-
-GRAPHS = {
-    "lumped": lambda: graph(Lumped()),
-    "mixed": lambda: graph(Cable("mouse_v1_l4_nr5a1", "mouse_v1_l4_nr5a1", Membrane(nseg=1))),
-}
 
 
 def stimulus(number):
@@ -86,8 +77,8 @@ def stimulus(number):
 
 def learn(name):
     """Return what is compared after a few examples, in batches of two."""
-    task = Examples([stimulus(k) for k in range(EXAMPLES)], inputs={"image": 9, "sound": 5})
-    learner = Learner(GRAPHS[name](), Guerguiev(phases=TwoPhase(settle=20.0)), learning_rates=0.3)
+    task = Examples([stimulus(k) for k in range(EXAMPLES)], inputs=INPUTS)
+    learner = Learner(graph(KINDS[name]), Guerguiev(phases=TwoPhase(settle=20.0)), learning_rates=0.3)
     before = learner.network.gather()
     learner.fit(task, epochs=2, batch=2)
     after, answers = learner.network.gather(), learner.answers(task)
@@ -108,7 +99,7 @@ def trained(command, name):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", KINDS)
 def test_one_to_three_ranks(mpiexec, name):
     alone = trained([], name)
     assert alone["unchanged"] == []
@@ -119,17 +110,17 @@ def test_one_to_three_ranks(mpiexec, name):
 
 @pytest.fixture(scope="module")
 def learner(ranks):
-    return Learner(GRAPHS["lumped"](), Guerguiev(phases=TwoPhase(settle=20.0)), learning_rates=0.3)
+    return Learner(graph(KINDS["lumped"]), Guerguiev(phases=TwoPhase(settle=20.0)), learning_rates=0.3)
 
 
 def test_a_batch_adds_what_its_examples_change(learner):
     """Both examples meet the same weights, and each one learns from its own trains."""
-    first, size = learner.network.gather(), SIZES["sound"]
+    first = learner.network.gather()
 
     def learned(*numbers):
         learner.network.scatter(*first)
         learner.example = numbers[0]
-        task = Examples([stimulus(k) for k in numbers], inputs={"image": 9, "sound": size})
+        task = Examples([stimulus(k) for k in numbers], inputs=INPUTS)
         learner.partial_fit(task, batch=len(numbers))
         return {
             name: array - before[name]
@@ -142,33 +133,6 @@ def test_a_batch_adds_what_its_examples_change(learner):
         if name != "second->second":  # its bounds act
             np.testing.assert_allclose(change, one[name] + other[name], rtol=1e-9, atol=1e-12)
             assert (one[name] != other[name]).any()
-
-
-def test_netcons_bring_the_trains_of_a_dense_set(learner, ranks):
-    """Synapses with delays of their own: one of 2 ms has the trace of its cell in a dense set with this delay."""
-    from neuron import h
-
-    network = learner.network
-    network.announce_spikes()
-    target, sources = h.Section(name="target"), network.cells["first"].gids
-    synapse = h.ExpSyn(target(0.5))
-    made = []
-    for pre, gid in enumerate(sources):
-        for post, delay in enumerate((2.0, 3.0)):
-            netcon = ranks.pc.gid_connect(gid, synapse)
-            netcon.delay, netcon.weight[0] = delay + 1e-6, 0.0
-            made.append((pre, post, netcon))
-    own = Connections("netcons", ("first",), "second", form="sparse", delay=None)
-    sparse = Sparse(ranks, learner.graph, own, made, np.arange(2), sources)
-    shown = learner.rule.phases.trial(learner.graph, replace(stimulus(0), duration=None, drive=BRIGHT), 0, taught=True)
-    sparse.prepare(shown, keep=True)
-    network.run(shown, Purpose.TEST_SPIKES, ())
-    for window in (0, 1):
-        for post, dense in enumerate(("first->second", "first->late")):
-            expected = network.sets[dense].filtered(window)
-            assert expected.max() > 0.01
-            np.testing.assert_allclose(sparse.filtered(window)[sparse.column == post], expected, rtol=1e-9)
-    sparse.close()
 
 
 if __name__ == "__main__":

@@ -310,8 +310,8 @@ def test_a_loop_of_the_callers_sees_what_a_trial_sees(h, ranks, model):
     for k in range(2):
         begin = h.t
         shown = learner.begin_trial(Stimulus({"inputs": np.full(10, 0.5)}, {"out": TARGET}), record=[spikes])
-        clamp = model.clamps[9][0]
-        assert (clamp.delay, clamp.dur, clamp.amp) == (pytest.approx(begin + 50), pytest.approx(50), 0.15)
+        clamp = model.clamps[9]
+        assert (clamp.delay, clamp.dur, clamp.amp) == (pytest.approx(begin + 50), pytest.approx(50), pytest.approx(0.1))
         ranks.pc.psolve(begin + shown.duration)
         outcome = learner.end_trial()
         counts = np.zeros((shown.end, 4))
@@ -416,10 +416,12 @@ def sentence(error):
 def test_what_does_not_fit_is_said_in_a_sentence(h, ranks, model, change, said):
     from segdend_plugin.engine.kinds.own import Own
     from segdend_plugin.engine.kinds.poisson import Poisson
-    from segdend_plugin.hosts.neuron import Gids, NetCons, attach
+    from segdend_plugin.hosts.neuron import Gids, NetCons, Teacher, attach
 
     hidden = Gids(range(100, 108), Poisson() if "inputs" in change else Own())
-    clamps = {"one": {7: model.clamps[7]}, "synapse": {7: (model.synapses[7], 1)}}.get(change.get("teachers"), {})
+    clamps = {"one": {7: Teacher(model.clamps[7], 1)}, "synapse": {7: Teacher(model.synapses[7], 1)}}.get(
+        change.get("teachers"), {}
+    )
     netcon = model.recurrent[0][2] if change.get("netcons") == "other source" else model.back[0][2]
     source, target = model.back[0][:2]
     if change.get("netcons") == "other source":

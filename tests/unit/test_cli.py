@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import segdend_plugin
 from segdend_plugin import resources
 from segdend_plugin.cells.files.catalogue import CATALOGUE
 from segdend_plugin.cli import main
+from segdend_plugin.engine import mechanisms
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -176,6 +179,50 @@ def test_morphology_of_an_unknown_cell(
     error = "segdend: cell 'mouse_v1_l4_rorp' is not known; did you mean 'mouse_v1_l4_rorb'?"
     assert error in capsys.readouterr().err.splitlines()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_shows_the_network_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = ["cell=three_compartment", "layers.hidden=[30]"]
+    assert main(["train", "--dry-run", *(word for setting in settings for word in ("--set", setting))]) == 0
+    graph, costs = capsys.readouterr().out.split("\n\n")
+    assert graph.startswith("graph of 104 cells (seed 0, dt 1 ms)\n")
+    assert "input->hidden1_three_compartment: input -> hidden1_three_compartment, forward, 1920 synapses" in graph
+    head, row = costs.splitlines()
+    assert head.startswith("rank  cells  memory (MB)")
+    assert row.split()[:2] == ["0", "104"]
+    assert not list(tmp_path.iterdir())
+    assert main(["train", "--dry-run", "--resume", str(tmp_path)]) == 2
+    assert "leave --dry-run out" in capsys.readouterr().err
+
+
+def test_warnings_of_the_library_are_sentences_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build() -> str:
+        logging.getLogger("segdend_plugin.engine").warning("cable: %s is off.", "a gain")
+        logging.getLogger("segdend_plugin").info("nobody asked")
+        warnings.warn("resume: calibrations differ.", stacklevel=1)
+        return "library"
+
+    monkeypatch.setattr(mechanisms, "build", build)
+    assert main(["compile"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "library\n"
+    assert said.err == "segdend: cable: a gain is off.\nsegdend: resume: calibrations differ.\n"
+    assert not logging.getLogger("segdend_plugin").handlers
+
+
+def test_public_names() -> None:
+    for name in segdend_plugin.__all__:
+        assert getattr(segdend_plugin, name) is not None
+    assert set(segdend_plugin.__all__) <= set(dir(segdend_plugin))
+    with pytest.raises(AttributeError, match=r"create_netpyne is called create since version 0\.3: use that name"):
+        _ = segdend_plugin.create_netpyne
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        _ = segdend_plugin.trian
 
 
 def test_report_compares_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

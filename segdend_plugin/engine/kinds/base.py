@@ -178,7 +178,7 @@ class Cells:
     @property
     def splits(self) -> bool:
         """Whether sets sum excitation and inhibition apart."""
-        return False
+        return self.synapses.split
 
     def slots(self, connections: Connections) -> int:
         """Return how many places of a cell a set tells apart."""

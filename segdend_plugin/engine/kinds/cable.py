@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from segdend_plugin.cells import sites
-from segdend_plugin.cells.calibration import Calibration, Port, Synapse, basal_currents, calibrate, somatic_current
+from segdend_plugin.cells.calibration import Calibration, Synapse, basal_currents, calibrate, somatic_current
 from segdend_plugin.cells.electrotonics import Segregation
 from segdend_plugin.cells.sites import Ground, StandIn
 from segdend_plugin.cells.templates import Membrane
@@ -150,7 +150,9 @@ class CableCells(Cells):
         """
         from neuron import h
 
-        forward, back = self.graph.onto(self.name, "forward"), self.graph.onto(self.name, "feedback")
+        onto = self.graph.onto(self.name)
+        back = [c for c in onto if c.role == "feedback"]
+        forward = [c for c in onto if c.role != "feedback" and c.initial.drawn != "inhibition"]
         if self.kind.active:
             h.finitialize(self.scale.rest)  # impedances are those at rest
         mine: dict[str, Calibration] = {}
@@ -167,6 +169,12 @@ class CableCells(Cells):
         everyone = ranks.allgather(mine or None)
         self.calibrations = next((found for found in everyone if found is not None), {})
         self.segregation = self.calibrations[""].segregation
+
+    @property
+    def derived(self) -> Array:
+        """All impedances (MOhm) that were measured, which another processor may give other last bits."""
+        found = self.calibrations[""]
+        return np.concatenate([*found.basal, *([] if found.port is None else [found.port.impedance.ravel()])])
 
     def _measure(self, forward: Landing, back: Landing | None, feedback: Connections | None) -> Calibration:
         cell = self.handles[0]
@@ -188,7 +196,7 @@ class CableCells(Cells):
     def _stream(self, post: int, connections: Connections) -> np.random.Generator:
         """Return the stream of the sites of one cell: feedback beside forward, further sets beside the first."""
         order = self.graph.order_of(connections)
-        role = (1,) if connections.role == "feedback" else (0,) if order else ()
+        role = {"feedback": (1,), "fixed": (2,), "forward": (0,) if order else ()}[connections.role]
         return stream(self.graph.seed, Purpose.SITES, self.numbers[post], *role, *([order] if order else []))
 
     # ---- synapses
@@ -205,11 +213,6 @@ class CableCells(Cells):
     def time_constants(self) -> tuple[float, float]:
         """tau_long and tau_short (ms) of a postsynaptic potential."""
         return self.kind.time_constants
-
-    @property
-    def splits(self) -> bool:
-        """Whether sets sum excitation and inhibition apart."""
-        return self.synapses.split
 
     def receive(self, connections: Connections, dense: Dense) -> None:
         """Let a set drive the places where its synapses land."""
@@ -252,7 +255,7 @@ class CableCells(Cells):
             dense.scale_learning(dense.place_gains)
 
     def _receive_feedback(self, connections: Connections, dense: Dense) -> None:
-        port, landing = self._port(connections), self._landing(connections)
+        port, landing = self.calibrations[connections.name].feedback, self._landing(connections)
         self._tufts[connections.name] = []
         for post, cell in enumerate(self.handles):
             ground = self._ground(cell, landing, "feedback")
@@ -264,12 +267,6 @@ class CableCells(Cells):
             self.calibrated.feedback.append(current)
             if self.has_last and post == self.n - 1:
                 self.calibrated.check_feedback(places, current / self.scale.unit)
-
-    def _port(self, connections: Connections) -> Port:
-        port = self.calibrations[connections.name].port
-        if port is None:
-            raise ConfigError(f"set {connections.name!r}: where its feedback lands was not measured: make it feedback.")
-        return port
 
     def _mixed(
         self, cell: CellHandle, shares: Array, impedance: Array, calibration: Calibration
@@ -364,7 +361,7 @@ class CableCells(Cells):
 
     def _beside_trunk(self, readings: Readings, connections: Connections, difference: str) -> OfSites:
         """Read by how much the sites of feedback are apart from the end of the trunk, in units of unit drive."""
-        port = self._port(connections)
+        port = self.calibrations[connections.name].feedback
         places, beside = [], []
         for post, (tuft, index) in enumerate(self._tufts[connections.name]):
             places.append([*tuft, self._end(post, difference, self._landing(connections))])

@@ -24,8 +24,22 @@ from segdend_plugin.model.wants import Quantity
 from segdend_plugin.rule.targets import equivalent_potential
 from segdend_plugin.types import Array, HocObject, Integers, Segment
 
-Teacher = tuple[HocObject, float]
-"""An IClamp, and its amplitude (nA) at level 1."""
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A current of the host's that flows into a taught cell while a teacher speaks.
+
+    Attributes
+    ----------
+    clamp
+        An IClamp.
+    strongest, weakest
+        Its amplitude (nA) at levels of 1 and 0; between these it is proportional.
+    """
+
+    clamp: HocObject
+    strongest: float
+    weakest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ class OwnCells(Cells):
     ranks
         The MPI job.
     teachers
-        By position in the population, an IClamp and its amplitude (nA) at level 1.
+        By position in the population; none if no task wants anything of them.
     """
 
     def __init__(
@@ -137,8 +151,8 @@ class OwnCells(Cells):
 
     def teach(self, target: Signal | Array | None) -> None:
         """Write when and how strong the currents of the teachers flow in the next trial; None for none."""
-        for clamp, _ in self._teachers.values():
-            clamp.amp = clamp.dur = 0.0
+        for teacher in self._teachers.values():
+            teacher.clamp.amp = teacher.clamp.dur = 0.0
         if target is None or not self._teachers:
             return
         if isinstance(target, Signal):
@@ -153,10 +167,11 @@ class OwnCells(Cells):
                 f"phases: between windows in which the teacher of {self.name!r} speaks there is one without, which "
                 "one current cannot leave out: let it speak in neighbours only."
             )
-        for position, (clamp, strength) in self._teachers.items():
+        for position, teacher in self._teachers.items():
+            clamp, level = teacher.clamp, float(target[position])
             clamp.delay = self._begin + windows[0].start * trial.dt
             clamp.dur = (windows[-1].last - windows[0].start) * trial.dt
-            clamp.amp = strength * float(target[position])
+            clamp.amp = teacher.weakest + (teacher.strongest - teacher.weakest) * level
 
     def restart(self) -> None:
         """Begin a trial without initialisation."""
