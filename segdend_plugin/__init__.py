@@ -19,7 +19,8 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from segdend_plugin import callbacks, rules, schedules, tasks
     from segdend_plugin.engine.layered import layered
-    from segdend_plugin.engine.mpi import abort_on_error, start
+    from segdend_plugin.engine.mpi import abort_on_error
+    from segdend_plugin.engine.session import start
     from segdend_plugin.experiment.cells import electrotonics
     from segdend_plugin.experiment.config import Experiment
     from segdend_plugin.experiment.config import load as load_experiment
@@ -59,7 +60,7 @@ _HOMES = {
     "evaluate": ("experiment.run", "evaluate"),
     "layered": ("engine.layered", "layered"),
     "load_experiment": ("experiment.config", "load"),
-    "start": ("engine.mpi", "start"),
+    "start": ("engine.session", "start"),
     "train": ("experiment.run", "train"),
 }
 _MODULES = ("callbacks", "rules", "schedules", "tasks")

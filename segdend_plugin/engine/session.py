@@ -101,3 +101,23 @@ def _vector(size: int) -> tuple[HocObject, Array, HocObject]:
 def session() -> Session:
     """Return the session of this process, which starts MPI and loads the mechanisms at the first call."""
     return Session()
+
+
+def start() -> mpi.Ranks:
+    """Start MPI and NEURON together and load the mechanisms, before ``neuron`` is imported; idempotent.
+
+    Only a script that wants MPI, or that makes cells of our mechanisms itself, needs it. Every rank must call this.
+
+    Returns
+    -------
+    Ranks
+        This process and its peers.
+
+    Raises
+    ------
+    ParallelError
+        If the launcher, mpi4py and NEURON do not agree on the number of processes.
+    MechanismError
+        If the mechanisms cannot be built or loaded.
+    """
+    return session().ranks

@@ -136,7 +136,7 @@ class Guerguiev(Local):
     def learning_rates(self, graph: Graph) -> Mapping[str, float]:
         """Return those of :mod:`~segdend_plugin.rule.rates` by population, and that of learned feedback by set."""
         layers = self.layers(graph)
-        sizes = [sum(p.size for p in group) for group in (graph.inputs, *layers, graph.taught)]
+        sizes = [sum(p.size for p in group) for group in (graph.sources, *layers, graph.taught)]
         found = {p.name: rates.learning_rates(sizes)[-1] for p in graph.taught}
         for depth, layer in enumerate(layers):
             for p in layer:
