@@ -12,16 +12,13 @@ import numpy as np
 
 import segdend_plugin
 
-ranks = segdend_plugin.start()  # before anything imports neuron
+ranks = segdend_plugin.start()  # before anything imports neuron; loads SegDendInput
 segdend_plugin.abort_on_error()  # an error on one rank ends all of them
 
 from neuron import h  # noqa: E402
 
-from segdend_plugin import Learner, rules, tasks  # noqa: E402
-from segdend_plugin.engine import mechanisms  # noqa: E402
-from segdend_plugin.hosts.neuron import Gids, NetCons, Own, Poisson, Teacher, attach  # noqa: E402
-
-mechanisms.load()  # SegDendInput
+from segdend_plugin import Gids, Learner, NetCons, Teacher, attach, rules, tasks  # noqa: E402
+from segdend_plugin.kinds import Own, Poisson  # noqa: E402
 
 INPUTS, CELLS = range(30), range(100, 103)
 pc = ranks.pc

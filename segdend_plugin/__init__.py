@@ -14,10 +14,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 if TYPE_CHECKING:
-    from segdend_plugin import callbacks, rules, schedules, tasks
+    from segdend_plugin import callbacks, kinds, rules, schedules, tasks
     from segdend_plugin.engine.layered import layered
     from segdend_plugin.engine.mpi import abort_on_error
     from segdend_plugin.engine.session import start
@@ -26,20 +26,30 @@ if TYPE_CHECKING:
     from segdend_plugin.experiment.config import load as load_experiment
     from segdend_plugin.experiment.run import evaluate, train
     from segdend_plugin.hosts.netpyne import create
-    from segdend_plugin.hosts.neuron import attach
+    from segdend_plugin.hosts.neuron import Gids, NetCons, Teacher, attach
     from segdend_plugin.learner import Learner
-    from segdend_plugin.model.graph import Graph
+    from segdend_plugin.model.graph import Connections, Graph, Initial, Population
+    from segdend_plugin.model.places import Landing, Place
 
 __all__ = [
+    "Connections",
     "Experiment",
+    "Gids",
     "Graph",
+    "Initial",
+    "Landing",
     "Learner",
+    "NetCons",
+    "Place",
+    "Population",
+    "Teacher",
     "abort_on_error",
     "attach",
     "callbacks",
     "create",
     "electrotonics",
     "evaluate",
+    "kinds",
     "layered",
     "load_experiment",
     "rules",
@@ -50,9 +60,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Connections": ("model.graph", "Connections"),
     "Experiment": ("experiment.config", "Experiment"),
+    "Gids": ("hosts.neuron", "Gids"),
     "Graph": ("model.graph", "Graph"),
+    "Initial": ("model.graph", "Initial"),
+    "Landing": ("model.places", "Landing"),
     "Learner": ("learner", "Learner"),
+    "NetCons": ("hosts.neuron", "NetCons"),
+    "Place": ("model.places", "Place"),
+    "Population": ("model.graph", "Population"),
+    "Teacher": ("hosts.neuron", "Teacher"),
     "abort_on_error": ("engine.mpi", "abort_on_error"),
     "attach": ("hosts.neuron", "attach"),
     "create": ("hosts.netpyne", "create"),
@@ -63,7 +81,7 @@ _HOMES = {
     "start": ("engine.session", "start"),
     "train": ("experiment.run", "train"),
 }
-_MODULES = ("callbacks", "rules", "schedules", "tasks")
+_MODULES = ("callbacks", "kinds", "rules", "schedules", "tasks")
 _RENAMED = {"create_netpyne": "create", "start_mpi": "start"}
 
 

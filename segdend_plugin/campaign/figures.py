@@ -161,7 +161,7 @@ FIGURES: Mapping[str, Figure] = {
             "Fig 7B, C",
             (
                 Condition("local", (_ONE,), None, "matches far above those of shuffled fields"),
-                Condition("backprop", (_ONE, "rule.hidden_error=backprop", _BACKPROP_RATES), None, "reference"),
+                Condition("backprop", (_ONE, "rule.name=backprop", _BACKPROP_RATES), None, "reference"),
             ),
             Plan(20000, 1000, 1, 2),
             measure="fields",

@@ -41,7 +41,7 @@ HIDDEN_ONLY = (
     "rule.plateau_gain",
     "rule.plateau_jitter",
     "rule.train_hidden",
-    "rule.hidden_error",
+    "rule.name",
     "rule.location",
 )
 """Keys, and groups of keys, that say nothing about a network without hidden layers."""

@@ -31,8 +31,10 @@ from segdend_plugin.experiment.parts import (
     Training,
 )
 from segdend_plugin.model.streams import LARGEST_SEED
+from segdend_plugin.rule.guerguiev import Guerguiev
 from segdend_plugin.rule.plateau import READOUTS
 from segdend_plugin.rule.rates import PUBLISHED, learning_rates
+from segdend_plugin.rules import RULES
 
 DIGITS_EPOCHS = 6
 LARGEST_ACTIVE_STEP = 0.1
@@ -81,6 +83,11 @@ class Experiment(Part):
             raise ValueError(
                 f"feedback.learning_rate={self.feedback.learning_rate:g} needs random feedback without noise: "
                 "set feedback.weights=random and feedback.noise=0"
+            )
+        if self.diagnostics.every and not issubclass(RULES[self.rule.name], Guerguiev):
+            raise ValueError(
+                f"diagnostics.every={self.diagnostics.every} records plateaus, which rule.name={self.rule.name} does "
+                "not read: set it to 0, or take another rule"
             )
         self._suits_cells()
         if self.rule.plateau_gain != 1.0 and READOUTS[self.rule.plateau].is_fraction:

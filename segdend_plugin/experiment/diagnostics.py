@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from segdend_plugin.callbacks import Watch
-from segdend_plugin.errors import DataError
+from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.experiment.parts import REPORT_EVERY
 from segdend_plugin.model.graph import Graph, Population
 from segdend_plugin.model.outcome import Outcome
@@ -19,6 +19,7 @@ from segdend_plugin.model.places import SOMA
 from segdend_plugin.model.wants import Average, Quantity, Want, Weights
 from segdend_plugin.rule import diagnostics
 from segdend_plugin.rule.backprop import hidden_deltas
+from segdend_plugin.rule.base import Rule
 from segdend_plugin.rule.guerguiev import Guerguiev
 from segdend_plugin.rule.plateau import burst_difference, plateau_difference
 from segdend_plugin.rule.weights import joined_weights
@@ -46,7 +47,9 @@ class Layers:
         Says how plateaus are read.
     """
 
-    def __init__(self, graph: Graph, rule: Guerguiev) -> None:
+    def __init__(self, graph: Graph, rule: Rule) -> None:
+        if not isinstance(rule, Guerguiev):
+            raise ConfigError(f"diagnostics: {type(rule).__name__} reads no plateaus: record nothing.")
         self.graph, self.rule = graph, rule
         self.hidden: tuple[Layer, ...] = graph.hidden_layers
         self.output: Layer = graph.taught

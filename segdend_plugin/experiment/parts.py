@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from segdend_plugin.cells.units import REST, Equalised
@@ -15,6 +15,8 @@ from segdend_plugin.model.places import Landing, Region, Weighting
 from segdend_plugin.rule.feedback import FeedbackKind
 from segdend_plugin.rule.inhibition import Onto, Silence, Source
 from segdend_plugin.rule.plateau import READOUTS
+from segdend_plugin.rules import RULES
+from segdend_plugin.schedules import SCHEDULES
 
 Spread = Literal["paper", "released_code"]
 Location = Literal["blind", "gain"]
@@ -98,14 +100,19 @@ class Checkpoint(Part):
 class Rule(Part):
     """The learning rule."""
 
+    name: str = Field(
+        "guerguiev",
+        description="guerguiev: differences of plateaus; backprop: exact errors, a reference; urbanczik_senn: output "
+        "cells learn to predict their taught somas",
+    )
     train_hidden: bool = Field(True, description="false freezes the hidden weights: the usual control")
     learning_rates: tuple[float, ...] | Literal["published"] | None = Field(
         None, description="of each hidden layer and the output; by default scaled to layers and plateaus"
     )
+    schedule: str = Field("linear", description="how the learning rate falls over the run: linear, cosine or constant")
     final_rate: float = Field(
-        0.1, ge=0, le=1, description="learning rate falls linearly to this fraction; 1 keeps it, as in the paper"
+        0.1, ge=0, le=1, description="fraction to which the learning rate falls; 1 keeps it, as in the paper"
     )
-
     initial_weights: Spread = Field("paper", description="paper, or released_code: all initial weights twice as wide")
     psp_memory: float = Field(
         0.0,
@@ -122,13 +129,26 @@ class Rule(Part):
     plateau_jitter: float = Field(
         0.0, ge=0, description="SD in ms by which plateaus precede the end of a phase; 3 in Fig 6 - figure supplement 1"
     )
-    hidden_error: Literal["plateau", "backprop"] = Field(
-        "plateau", description="difference of plateaus, or exact backpropagation as a reference"
-    )
     location: Location = Field(
         "blind", description="learning blind to a synapse's place on the cell, or in proportion to its relative gain"
     )
     feedforward: Signal = Field("spikes", description="what cells send upwards: spikes, or rates (released code)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_keys(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "hidden_error" in value:
+            new = "backprop" if value["hidden_error"] == "backprop" else "guerguiev"
+            raise ValueError(f"hidden_error is now called name: write rule.name={new}")
+        return value
+
+    @field_validator("name", "schedule")
+    @classmethod
+    def _is_registered(cls, value: str, info: ValidationInfo) -> str:
+        known = RULES if info.field_name == "name" else SCHEDULES
+        if value not in known:
+            raise ValueError(f"{value!r} is unknown: give one of {', '.join(known)}")
+        return value
 
     @field_validator("plateau")
     @classmethod

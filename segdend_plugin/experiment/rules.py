@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.parts import Data
 from segdend_plugin.learner import Learner
-from segdend_plugin.rule.backprop import Backprop
+from segdend_plugin.rule.base import Rule
 from segdend_plugin.rule.feedback import Feedback
 from segdend_plugin.rule.guerguiev import Guerguiev
 from segdend_plugin.rule.phases import TwoPhase
-from segdend_plugin.schedules import linear
+from segdend_plugin.rules import RULES
+from segdend_plugin.schedules import SCHEDULES
 from segdend_plugin.tasks import images
 from segdend_plugin.tasks.images import Dataset
 
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from segdend_plugin.engine.network import Network
 
 
-def rule(experiment: Experiment) -> Guerguiev:
+def rule(experiment: Experiment) -> Rule:
     """Return the rule that a description asks for."""
     own = experiment.rule
-    made = Backprop if own.hidden_error == "backprop" else Guerguiev
+    made = RULES[own.name]
+    if not issubclass(made, Guerguiev):
+        return made()
     return made(
         plateau=own.plateau,
         plateau_gain=own.plateau_gain,
@@ -52,9 +55,13 @@ def phases(experiment: Experiment) -> TwoPhase:
 def learner(experiment: Experiment, network: Network) -> Learner:
     """Return the learner of a description's network; learning rates fall linearly to a fraction."""
     graph = network.graph
-    chosen = experiment.learning_rates(graph.sizes[0], graph.sizes[-1])
-    rates = {p.name: rate for layer, rate in zip(graph.layers, chosen, strict=True) for p in layer}
-    return Learner(network, rule(experiment), learning_rates=rates, schedule=linear(experiment.rule.final_rate))
+    own, made = experiment.rule, rule(experiment)
+    rates: dict[str, float] | None = None
+    if isinstance(made, Guerguiev) or own.learning_rates is not None:  # another rule has defaults of its own
+        chosen = experiment.learning_rates(graph.sizes[0], graph.sizes[-1])
+        rates = {p.name: rate for layer, rate in zip(graph.layers, chosen, strict=True) for p in layer}
+    schedule = SCHEDULES[own.schedule](*(() if own.schedule == "constant" else (own.final_rate,)))
+    return Learner(network, made, learning_rates=rates, schedule=schedule)
 
 
 def by_layer(learner: Learner) -> list[float]:

@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model import streams
-from segdend_plugin.model.places import FORWARD, Landing
+from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.types import is_number
 
@@ -122,7 +122,7 @@ class Connections:
     name, pre, post
         Name, and the populations.
     place
-        Where its synapses land.
+        Where its synapses land; by default on basal dendrites, feedback on the tips of tufts.
     role
         What rules select by.
     learned
@@ -136,7 +136,7 @@ class Connections:
     signal
         Spikes, or the rates of the presynaptic cells themselves.
     initial
-        How its first weights are drawn.
+        How its first weights are drawn; by default as in the paper.
     memory
         Age (ms) at which the postsynaptic potential on lumped cells is cut off, 0 for never.
     """
@@ -144,15 +144,22 @@ class Connections:
     name: str
     pre: tuple[str, ...]
     post: str
-    place: Landing = FORWARD
+    place: Landing = None  # type: ignore[assignment]  # that of its role
     role: Role = "forward"
     learned: bool = True
     form: Form = "dense"
     delay: float | None = 1.0
     bounds: tuple[float, float] = (float("-inf"), float("inf"))
     signal: Signal = "spikes"
-    initial: Initial = Initial()
+    initial: Initial = None  # type: ignore[assignment]  # that of its role
     memory: float = 0.0
+
+    def __post_init__(self) -> None:
+        feedback = self.role == "feedback"
+        if self.place is None:
+            object.__setattr__(self, "place", FEEDBACK if feedback else FORWARD)
+        if self.initial is None:
+            object.__setattr__(self, "initial", Initial("feedback" if feedback else "forward"))
 
 
 @dataclass(frozen=True)

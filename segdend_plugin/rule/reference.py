@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
+from segdend_plugin.model.graph import Signal
 from segdend_plugin.rule.phases import Schedule
-from segdend_plugin.rule.variant import Route, Signal
 from segdend_plugin.types import Array, Integers
 
 TAU_LONG = 10.0  # ms, tau_L
@@ -109,7 +109,7 @@ class ReferenceNetwork:
     memory: float = 0.0
     feedforward: Signal = "spikes"
     feedback_signal: Signal = "spikes"
-    route: Route = "broadcast"
+    route: Literal["broadcast", "layerwise"] = "broadcast"
     cells_per_class: int = 1
     hidden_error: Literal["plateau", "backprop"] = "plateau"
 

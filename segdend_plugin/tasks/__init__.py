@@ -1,5 +1,6 @@
 """Tasks: examples by number, each a stimulus with a target; what answers mean, and how good they are."""
 
+from segdend_plugin.model.trial import Signal, Stimulus, Trains
 from segdend_plugin.tasks.base import Classes, Goal, Rates, Task, check
 from segdend_plugin.tasks.images import Dataset, Images, arrays, load
 from segdend_plugin.tasks.orders import TwoOrders
@@ -14,8 +15,11 @@ __all__ = [
     "Goal",
     "Images",
     "Rates",
+    "Signal",
     "SpikeTrains",
+    "Stimulus",
     "Task",
+    "Trains",
     "TwoOrders",
     "accuracy",
     "arrays",

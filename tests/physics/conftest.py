@@ -138,7 +138,7 @@ class Trial:
             "route": experiment.feedback.route,
             "delay_steps": max(round(experiment.phases.delay / self.schedule.dt), 1),
             "cells_per_class": experiment.layers.cells_per_class,
-            "hidden_error": experiment.rule.hidden_error,
+            "hidden_error": "backprop" if experiment.rule.name == "backprop" else "plateau",
         } | changed
         inputs = self.trains[0]
         if experiment.rule.feedforward == "rates":

@@ -5,6 +5,7 @@ import pytest
 
 from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.engine.layered import chain
+from segdend_plugin.engine.session import session
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
 from segdend_plugin.experiment.graph import graph
@@ -339,6 +340,7 @@ def test_plain_neuron_learns_the_same_weights(ranks):
     cells["input"] = [CellHandle(number, point=h.SegDendInput()) for number in described["input"].numbers]
     second = learned(host.create(described, cells))
     same(first, second)
+    session().close()  # before its cells go
 
 
 def learned(network):

@@ -44,7 +44,7 @@ WITHIN_A_TRIAL = {
         {"feedback_signal": "spikes"},
     ),
     "cells per class": (["layers.cells_per_class=2"], {"cells_per_class": 1}),
-    "backprop": (["rule.hidden_error=backprop", "layers.hidden=[9,7]"], {"hidden_error": "plateau"}),
+    "backprop": (["rule.name=backprop", "layers.hidden=[9,7]"], {"hidden_error": "plateau"}),
     "released code": (
         ["rule.initial_weights=released_code", "feedback.fraction=0.2", "feedback.scale=5", "rule.psp_memory=10"],
         {"memory": 9.0},

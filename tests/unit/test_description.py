@@ -34,7 +34,7 @@ def described(*settings):
     ("settings", "rule"),
     [
         ([], Guerguiev()),
-        (["rule.hidden_error=backprop"], Backprop()),
+        (["rule.name=backprop"], Backprop()),
         (["rule.plateau=bursts", "rule.plateau_gain=2"], Guerguiev("bursts", 2.0)),
         (["rule.plateau_jitter=3"], Guerguiev(desynchronised=3.0)),
         (["feedback.weights=symmetric", "feedback.noise=0.05"], Guerguiev(feedback=Feedback("symmetric", 0.05))),
