@@ -24,12 +24,12 @@ def images(count: int, pixels: int = 784, classes: int = CLASSES) -> Images:
 
 def learner(settings: Sequence[str], pixels: int = 784) -> Any:
     """Build a network and return what teaches it."""
-    from segdend_plugin.experiment import config, graph, rules
+    from segdend_plugin.experiment import config, graph, teaching
     from segdend_plugin.hosts import description
 
     experiment = config.load(settings=settings)
     network = description.build(graph.graph(experiment, pixels, CLASSES))
-    return rules.learner(experiment, network)
+    return teaching.learner(experiment, network)
 
 
 def both(made: Any, train: int, test: int, pixels: int = 784) -> dict[str, Task]:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from segdend_plugin.model.changes import Along, Before, Bias, Change, Changes, Decay, Outer
 from segdend_plugin.model.places import NEXUS, SOMA, Place
 from segdend_plugin.model.wants import Average, Filtered, Trace, Want, Weights
@@ -19,8 +21,8 @@ from segdend_plugin.rule.plateau import READOUTS, Readout
 from segdend_plugin.rule.targets import output_scale, postsynaptic_change
 from segdend_plugin.rule.urbanczik import UrbanczikSenn
 
-RULES: dict[str, type[Rule]] = {"guerguiev": Guerguiev, "backprop": Backprop, "urbanczik_senn": UrbanczikSenn}
-"""By the names that descriptions know them by."""
+RULES: dict[str, type[Any]] = {"guerguiev": Guerguiev, "backprop": Backprop, "urbanczik_senn": UrbanczikSenn}
+"""By the names that descriptions know them by; each takes `phases`."""
 
 __all__ = [
     "NEXUS",

@@ -1,10 +1,9 @@
-"""A sweep: a grid over keys and seeds, or named conditions, as a set of runs with one table."""
+"""What a sweep file says: a grid over keys and seeds, or named conditions, and the controls beside them."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,10 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from segdend_plugin.campaign import jobs
-from segdend_plugin.campaign.measures import NUMBERS, measure
-from segdend_plugin.cells.files import source
-from segdend_plugin.engine.layered import LUMPED
-from segdend_plugin.errors import ConfigError, DataError
-from segdend_plugin.experiment import config, keys, rules
+from segdend_plugin.campaign.measures import NUMBERS
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.experiment import config, keys
 from segdend_plugin.experiment.config import Experiment
-from segdend_plugin.experiment.folder import is_finished, read_summary
 from segdend_plugin.resources import folder
 
 Control = Literal["frozen_hidden", "no_hidden"]
@@ -41,7 +36,6 @@ HIDDEN_ONLY = (
     "rule.plateau_gain",
     "rule.plateau_jitter",
     "rule.train_hidden",
-    "rule.name",
     "rule.location",
 )
 """Keys, and groups of keys, that say nothing about a network without hidden layers."""
@@ -159,34 +153,15 @@ class Condition:
         if self.control == "frozen_hidden":
             merged["rule.train_hidden"] = False
         if self.control == "no_hidden":
-            merged = _of_output(merged) | {"layers.hidden": []}
+            merged = of_output(merged) | {"layers.hidden": []}
             if isinstance(merged.get("rule.learning_rates"), list):
                 merged["rule.learning_rates"] = merged["rule.learning_rates"][-1:]
         return merged
 
     def as_control(self, control: Control) -> Condition:
         """Return the control of this condition, without what makes no difference to it."""
-        parts = (part for part in self.parts if control != "no_hidden" or _of_output(part.settings))
+        parts = (part for part in self.parts if control != "no_hidden" or of_output(part.settings))
         return Condition(tuple(parts), control)
-
-
-Job = jobs.Job[Condition]
-
-
-@dataclass(frozen=True)
-class Row(jobs.Row[Condition]):
-    """One line of the table of a sweep.
-
-    Attributes
-    ----------
-    at
-        What the figure shows it against, one per seed, where that is a number of the summary.
-    planned
-        Seeds of the complete sweep.
-    """
-
-    at: tuple[float, ...] = ()
-    planned: int = 0
 
 
 def find(name_or_file: str) -> Path:
@@ -219,8 +194,8 @@ def load(path: Path) -> Sweep:
         if name not in known:
             raise ConfigError(f"{path}: figure.{axis}={name!r} is unknown: give one of {', '.join(known)}.")
     _check_log(path, sweep)
-    _check_keys([("base", sweep.base)])
-    _check_keys([("vary", sweep.vary), *((f"conditions.{name}", keys) for name, keys in sweep.conditions.items())])
+    check_keys([("base", sweep.base)])
+    check_keys([("vary", sweep.vary), *((f"conditions.{name}", keys) for name, keys in sweep.conditions.items())])
     return sweep
 
 
@@ -251,145 +226,17 @@ def conditions(sweep: Sweep) -> list[Condition]:
     return [Condition(parts) for parts in itertools.product(*(named if sweep.conditions else []), *varied)]
 
 
-def plan(sweep: Sweep, out: Path, data: Path | None = None, changes: Sequence[str] = ()) -> list[Job]:
-    """Return the runs of a sweep, the seeds of all conditions one after the other.
-
-    Parameters
-    ----------
-    sweep
-        What to train.
-    out
-        Folder of the sweep; every run gets a folder of its own in it.
-    data
-        Images for all runs.
-    changes
-        Further ``"key.path=value"`` for all runs, which no condition may set.
-
-    Raises
-    ------
-    ConfigError
-        If a run is no valid description, or two are the same.
-    """
-    common = sweep.base | ({} if data is None else {"data.path": str(data.expanduser().absolute())})
-    given = dict(keys.parse_setting(change) for change in changes)
-    used = {key for condition in conditions(sweep) for part in condition.parts for key in part.settings}
-    _check_keys([("--set", given), ("the sweep", used)])
-    common |= given
-    runs: dict[str, tuple[Condition, tuple[str, ...]]] = {}  # by description
-    for condition in conditions(sweep):
-        text, settings = _describe(condition, common)
-        if text in runs:
-            raise ConfigError(f"{runs[text][0].name!r} and {condition.name!r} are the same run: leave one of them out.")
-        runs[text] = condition, settings
-    for control, condition in itertools.product(sweep.controls, conditions(sweep)):
-        if config.load(settings=_describe(condition, common)[1]).layers.hidden:
-            it = condition.as_control(control)
-            text, settings = _describe(it, common)
-            runs.setdefault(text, (it, settings))
-    control_seeds = sweep.seeds if sweep.control_seeds is None else sweep.control_seeds
-    names = [condition.folder for condition, _ in runs.values()]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(f"Two conditions would both be called {twice!r}: rename one of them.")
-    return [
-        Job(condition, seed, out / f"{condition.folder}-{seed}", (*settings, f"seed={seed}"))
-        for seed in dict.fromkeys((*sweep.seeds, *control_seeds))
-        for condition, settings in runs.values()
-        if seed in (control_seeds if condition.control else sweep.seeds)
-    ]
-
-
-def check(todo: Sequence[Job]) -> None:
-    """Look for what would let runs fail before any is begun: folders of others, missing images and cells."""
-    _check_table(todo)
-    experiments = []
-    for job in todo:
-        if (job.folder / "config.yaml").is_file():
-            jobs.check(job)
-        if not is_finished(job.folder):
-            experiments.append(config.load(settings=job.settings))
-    for data in {experiment.data for experiment in experiments}:
-        rules.load(data)
-    wanted = {(cell, experiment.cable.repair) for experiment in experiments for cell in experiment.kinds()}
-    for cell, repair in sorted(wanted):
-        if cell != LUMPED:
-            source.load(cell, repair)
-
-
-def collect(sweep: Sweep, todo: Sequence[Job]) -> list[Row]:
-    """Return the table of a sweep from the runs that are finished.
-
-    Raises
-    ------
-    DataError
-        If none is.
-    """
-    _check_table(todo)
-    rows = []
-    for condition in {job.condition.name: job.condition for job in todo}.values():
-        mine = [job for job in todo if job.condition == condition]
-        finished = [job for job in mine if is_finished(job.folder)]
-        for job in finished:
-            jobs.check(job)
-        done = [(read_summary(job.folder), config.load(settings=job.settings)) for job in finished]
-        values = tuple(measure(sweep.figure.y, *run) for run in done)
-        at = tuple(measure(sweep.x(), *run) for run in done) if sweep.is_measured() else ()
-        examples, images = (done[0][0][key] if done else 0 for key in ("train_examples", "test_examples"))
-        rows.append(Row(condition, values, examples, images, at, len(mine)))
-    if not any(row.values for row in rows):
-        raise DataError(
-            f"No run of the sweep is finished in {str(todo[0].folder.parent)!r}: train it without --collect."
-        )
-    return rows
-
-
-def description(key: str) -> str | None:
-    """Return what the documentation says of a key."""
-    field = _field(key)
-    return None if field is None else field.description
-
-
-def write(sweep: Sweep, rows: Sequence[Row], out: Path) -> None:
-    """Write the table as `table.json`."""
-    table = {
-        "title": sweep.title,
-        "x": sweep.x(),
-        "y": sweep.figure.y,
-        "rows": [
-            {
-                "condition": row.condition.name,
-                "control": row.condition.control,
-                "settings": {key: value for part in row.condition.parts for key, value in part.settings.items()},
-                **row.numbers(),
-                "planned_seeds": row.planned,
-                **({"x": [jobs.or_null(place) for place in row.at]} if row.at else {}),
-            }
-            for row in rows
-        ],
+def of_output(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that make a difference to a network without hidden layers."""
+    needed = ("cable.unit", "cable.somatic_gain")
+    return {
+        key: value
+        for key, value in settings.items()
+        if key in needed or not any(f"{key}.".startswith(f"{group}.") for group in HIDDEN_ONLY)
     }
-    (out / "table.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
 
 
-def _describe(condition: Condition, common: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the description of a condition without what has no effect, to compare it with others, and its settings."""
-    keys = condition.settings(common)
-    settings = _as_settings(keys)
-    try:
-        experiment = config.load(settings=settings)
-    except ConfigError as error:
-        raise ConfigError(f"{condition.name}: {error}") from None
-    if not experiment.layers.hidden:
-        experiment = config.load(settings=_as_settings(_of_output(keys) | {"layers.hidden": []}))
-    elif experiment.cells is not None:
-        experiment = experiment.model_copy(update={"cell": ""})
-    return experiment.model_dump_json(), settings
-
-
-def _as_settings(keys: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{key}={as_yaml(value)}" for key, value in keys.items())
-
-
-def _check_keys(places: Sequence[tuple[str, Iterable[str]]]) -> None:
+def check_keys(places: Sequence[tuple[str, Iterable[str]]]) -> None:
     """Refuse an unknown key, a key in two places at once, and seeds in any."""
     flat = [(place, key) for place, given in places for key in given]
     for place, key in flat:
@@ -403,6 +250,12 @@ def _check_keys(places: Sequence[tuple[str, Iterable[str]]]) -> None:
             raise ConfigError(f"{place}: {key} is also set by {other} ({same}): leave one of them out.")
 
 
+def description(key: str) -> str | None:
+    """Return what the documentation says of a key."""
+    field = _field(key)
+    return None if field is None else field.description
+
+
 def _check_log(path: Path, sweep: Sweep) -> None:
     """Refuse a logarithmic axis for what has no place on it."""
     if not sweep.figure.log_x or sweep.is_measured():
@@ -412,20 +265,6 @@ def _check_log(path: Path, sweep: Sweep) -> None:
             raise ConfigError(
                 f"{path}: figure.log_x=true, but {sweep.x()} has {value!r}, which is not above 0: leave log_x out."
             )
-
-
-def _check_table(todo: Sequence[Job]) -> None:
-    """Refuse a folder with the table of another sweep, which has none of these conditions."""
-    path = todo[0].folder.parent / "table.json"
-    if not path.is_file():
-        return
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        there = {row["condition"] for row in rows if row["control"] is None}
-    except (ValueError, LookupError, TypeError):
-        there = set()
-    if there.isdisjoint(job.condition.name for job in todo):
-        raise ConfigError(f"{str(path)!r} is the table of other runs: choose another --out, or remove it.")
 
 
 def _field(path: str) -> FieldInfo | None:
@@ -441,13 +280,3 @@ def _field(path: str) -> FieldInfo | None:
 def _is_group(path: str) -> bool:
     field = _field(path)
     return field is not None and keys.is_model(field.annotation)
-
-
-def _of_output(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that make a difference to a network without hidden layers."""
-    needed = ("cable.unit", "cable.somatic_gain")
-    return {
-        key: value
-        for key, value in settings.items()
-        if key in needed or not any(f"{key}.".startswith(f"{group}.") for group in HIDDEN_ONLY)
-    }

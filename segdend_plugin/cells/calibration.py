@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
 from typing import Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ from segdend_plugin.cells.electrotonics import Segregation, segregation, transfe
 from segdend_plugin.cells.sites import Ground, Place, segment_at
 from segdend_plugin.cells.units import TAU_SHORT, Scale
 from segdend_plugin.errors import ConfigError
+from segdend_plugin.rule.plateau import unblocked
 from segdend_plugin.types import Array, Segment
 
 
@@ -224,18 +224,3 @@ class Synapse:
         """
         ratio = TAU_SHORT / self.tau_nmda
         return float(self.tau_nmda / TAU_SHORT * ratio ** (-TAU_SHORT / (self.tau_nmda - TAU_SHORT)))
-
-
-NMDA_SLOPE = 0.062
-"""Of the block of NMDA channels by magnesium (1/mV; Jahr & Stevens 1990, eq 4a)."""
-
-
-def unblocked(v: float, magnesium: float = 1.0) -> float:
-    """Return the fraction of NMDA channels without a magnesium ion at `v` mV (Jahr & Stevens 1990)."""
-    return 1.0 / (1.0 + magnesium / 3.57 * exp(-NMDA_SLOPE * v))
-
-
-def nmda_steepness(scale: Scale) -> float:
-    """Return how steeply the unblocked fraction of NMDA channels rises at rest per unit, relative to sigma at 0."""
-    at_rest = unblocked(scale.rest)
-    return 4.0 * NMDA_SLOPE * scale.unit * at_rest * (1.0 - at_rest)

@@ -188,21 +188,21 @@ def _reproduce(options: argparse.Namespace) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> None:
-    from segdend_plugin.campaign import jobs, slurm, sweep
+    from segdend_plugin.campaign import jobs, runs, slurm, sweep
     from segdend_plugin.experiment.folder import is_finished
     from segdend_plugin.views import sweep as view
 
     file = sweep.find(options.sweep)
     description = sweep.load(file)
     out = options.out or Path("runs") / file.stem
-    todo = sweep.plan(description, out, options.data, options.set)
+    todo = runs.plan(description, out, options.data, options.set)
     if options.list:
         for job in todo:
             print(jobs.shown(job, options.ranks))
         return
     failure = None
     if not options.collect:
-        sweep.check(todo)
+        runs.check(todo)
     if options.slurm:
         print(f"{len(todo)} runs: sbatch {slurm.write(todo, file.stem, out, options.ranks)}")
         return
@@ -213,9 +213,9 @@ def _sweep(options: argparse.Namespace) -> None:
             if not any(is_finished(job.folder) for job in todo):
                 raise
             failure = error
-    rows = sweep.collect(description, todo)
+    rows = runs.collect(description, todo)
     text = view.table(description, rows)
-    sweep.write(description, rows, out)
+    runs.write(description, rows, out)
     (out / "table.md").write_text(text + "\n", encoding="utf-8")
     view.plot(description, rows, out / "figure.png")
     print(f"{text}\n\n{out / 'figure.png'}")

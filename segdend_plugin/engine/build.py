@@ -177,6 +177,8 @@ class _Maker:
             cells.time_constants,
             cells.splits,
         )
+        if connections.learned and connections.initial.fraction < 1.0:
+            dense.absent = dense.weights == 0.0
         cells.receive(connections, dense)
         self._drive(connections, dense)
         return dense

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT
 from segdend_plugin.engine.along import adjoint
@@ -66,6 +67,8 @@ class Dense:
         self.slots = np.asarray(slots)
         self.place_gains: Array | None = None
         """Transfer gain of every place relative to the mean of its cell, shape (n_slots, n)."""
+        self.absent: NDArray[np.bool_] | None = None
+        """Which weights of a sparse set are no synapses, and so stay 0, shape (n_pre, n)."""
         self.effects: Array | None = None
         """The same where drives act in proportion to it, None where all places have the same effect."""
         self.time_constants = time_constants
@@ -319,6 +322,8 @@ class Dense:
     def bound(self) -> None:
         """Keep the weights within their bounds."""
         low, high = self.connections.bounds
+        if self.absent is not None:
+            self.weights[self.absent] = 0.0
         if np.isfinite(low) or np.isfinite(high):
             np.clip(self.weights, low, high, out=self.weights)
 

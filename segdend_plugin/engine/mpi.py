@@ -218,7 +218,7 @@ def _world(launched: int | None) -> Any | None:
                 f"The launcher started {launched} processes but mpi4py finds no MPI library: install the one of your"
                 " mpiexec, or 'pip install mpich' and use the mpiexec that comes with it."
             ) from error
-        log.warning("segdend: no MPI library found, running as one process")
+        log.warning("no MPI library found, running as one process")
         return None
     if not MPI.Is_initialized():
         _refuse_foreign_launcher(MPI.get_vendor()[0])

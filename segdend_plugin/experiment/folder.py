@@ -114,11 +114,7 @@ class Folder:
         with self._writing():
             content = json.dumps(asdict(summary), indent=2) + "\n"
             states.write_whole(self.path / "summary.json", content.encode())
-            for name in (
-                CHECKPOINT,
-                f"{CHECKPOINT}.old",
-                f"{CHECKPOINT}.part",
-            ):  # the last of a process that was killed
+            for name in (CHECKPOINT, f"{CHECKPOINT}.old", f"{CHECKPOINT}.part"):  # the last of a killed process
                 (self.path / name).unlink(missing_ok=True)
 
     def _acquire(self) -> None:
@@ -158,7 +154,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
         If the folder holds no finished run.
     """
     summary: dict[str, Any] = _json(_text(folder, "summary.json"), folder)
-    required = [field.name for field in fields(Summary) if field.default_factory is MISSING]
+    required = [field.name for field in fields(Summary) if field.default is field.default_factory is MISSING]
     missing = [name for name in required if name not in summary]
     if missing:
         raise DataError(f"summary.json in {str(folder)!r} has no {missing[0]!r}: give the folder of a finished run.")

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from segdend_plugin.cells.units import REST, Equalised
+from segdend_plugin.cells.units import REST, SOMATIC_GAIN, TAU_LONG, Equalised
 from segdend_plugin.model.graph import Signal
+from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing, Region, Weighting
 from segdend_plugin.model.places import Inputs as PerInput
-from segdend_plugin.model.places import Landing, Region, Weighting
 from segdend_plugin.rule.feedback import FeedbackKind
 from segdend_plugin.rule.inhibition import Onto, Silence, Source
 from segdend_plugin.rule.plateau import READOUTS
@@ -109,7 +109,7 @@ class Rule(Part):
     learning_rates: tuple[float, ...] | Literal["published"] | None = Field(
         None, description="of each hidden layer and the output; by default scaled to layers and plateaus"
     )
-    schedule: str = Field("linear", description="how the learning rate falls over the run: linear, cosine or constant")
+    schedule: str = Field("linear", description="how the learning rate falls over the run: linear or cosine")
     final_rate: float = Field(
         0.1, ge=0, le=1, description="fraction to which the learning rate falls; 1 keeps it, as in the paper"
     )
@@ -206,7 +206,9 @@ class Cable(Part):
 
     axial_resistivity: float = Field(100.0, ge=1, le=100_000, description="Ohm cm")
     capacitance: float = Field(1.0, ge=0.01, le=100, description="uF/cm2")
-    time_constant: float = Field(10.0, ge=0.1, le=1000, description="membrane time constant, ms; tau_L of the paper")
+    time_constant: float = Field(
+        TAU_LONG, ge=0.1, le=1000, description="membrane time constant, ms; tau_L of the paper"
+    )
     d_lambda: float = Field(0.2, ge=0.001, le=10, description="largest segment, in length constants at `frequency`")
     frequency: float = Field(100.0, ge=1, le=10_000, description="Hz")
     nseg: int | None = Field(None, ge=1, le=1001, description="segments of every section instead of the d_lambda rule")
@@ -221,7 +223,7 @@ class Cable(Part):
     )
     tonic: float = Field(0.0, description="steady current into active somas, nA")
     unit: float = Field(1.0, gt=0, description="millivolts that the rule calls 1, in every cell")
-    somatic_gain: float = Field(0.6 / 0.7, gt=0, le=1, description="steady somatic potential for unit basal drive")
+    somatic_gain: float = Field(SOMATIC_GAIN, gt=0, le=1, description="steady somatic potential for unit basal drive")
     calibration: Equalised = Field(
         "per_site", description="somatic_gain of every feed-forward site, or (per_cell) of the mean of a cell's sites"
     )
@@ -246,17 +248,26 @@ class _Landing(Part):
 class FeedforwardPlacement(_Landing):
     """Where feed-forward synapses land on reconstructed cells."""
 
-    region: Region = Field("basal", description="basal, soma, trunk, oblique, nexus, tuft, tips (of the tuft), apical")
-    sites: int = Field(8, ge=1, le=10_000, description="places of feed-forward synapses per cell")
+    region: Region = Field(
+        FORWARD.region,  # type: ignore[arg-type]  # one of these
+        description="basal, soma, trunk, oblique, nexus, tuft, tips (of the tuft), apical",
+    )
+    sites: int = Field(FORWARD.sites, ge=1, le=10_000, description="places of feed-forward synapses per cell")
     per_input: PerInput = Field("one", description="one place per presynaptic cell, or all, its weight shared equally")
 
 
 class FeedbackPlacement(_Landing):
     """Where feedback lands on reconstructed cells, and where their plateau is read."""
 
-    region: Region = Field("tips", description="tips: ends of the tuft farthest from the soma; or as in feedforward")
+    region: Region = Field(
+        FEEDBACK.region,  # type: ignore[arg-type]  # one of these
+        description="tips: ends of the tuft farthest from the soma; or as in feedforward",
+    )
     sites: int = Field(
-        4, ge=1, le=10_000, description="places of feedback per cell; a tuft with fewer tips gives all it has"
+        FEEDBACK.sites,
+        ge=1,
+        le=10_000,
+        description="places of feedback per cell; a tuft with fewer tips gives all it has",
     )
 
 

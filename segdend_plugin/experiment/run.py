@@ -15,12 +15,12 @@ from segdend_plugin.callbacks import Callback, Progress
 from segdend_plugin.engine import calibrated, cost, mpi
 from segdend_plugin.engine.cost import RankCost
 from segdend_plugin.errors import DataError, SegDendError
-from segdend_plugin.experiment import cells, config, graph, rules, summary
+from segdend_plugin.experiment import config, graph, summary, teaching
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.diagnostics import Layers, Recorder
 from segdend_plugin.experiment.folder import CHECKPOINT, WEIGHTS, Folder, read_summary
 from segdend_plugin.experiment.parts import REPORT_EVERY
-from segdend_plugin.experiment.provenance import now, provenance
+from segdend_plugin.experiment.provenance import now
 from segdend_plugin.experiment.reports import Counts, Evaluations, Observer, Reports, Saves, Silent, evaluate_images
 from segdend_plugin.experiment.summary import Summary
 from segdend_plugin.hosts import description
@@ -69,7 +69,7 @@ def train(experiment: Experiment, out: Path | None = None, observer: Observer | 
         written then.
     """
     ranks = mpi.start()
-    dataset = rules.dataset(experiment)
+    dataset = teaching.dataset(experiment)
     with _open(ranks, lambda: Folder(out)) as folder:
         run = _build(experiment, dataset)
         _on_root(ranks, lambda: folder.create(experiment))
@@ -105,7 +105,7 @@ def resume(path: Path, observer: Observer | None = None) -> tuple[Summary, Path]
         remedy = "remove it to begin the run anew with the same command"
         state = ranks.broadcast(_on_root(ranks, lambda: folder.read_state(CHECKPOINT, remedy)))
         experiment = config.load(path / "config.yaml")
-        run = _build(experiment, rules.dataset(experiment))
+        run = _build(experiment, teaching.dataset(experiment))
         _on_root(ranks, lambda: folder.cut_back(state.example if state is not None else 0))
         return _train(run, folder, state, observer or Silent())
 
@@ -127,33 +127,11 @@ def _train(run: _Run, folder: Folder | None, state: State | None, observer: Obse
     )
     error = evaluate_images(learner, dataset.held_out, dataset.held_out_name, reports)
     final = learner.state()
-    compartments = summary.compartments(learner.network)
     result: tuple[Summary, Path] | None = None
+    ended = summary.Ended(experiment, dataset, learner, error, run.build_seconds, run.began, calibration)
+    found = summary.collect(ended)
     if folder is not None and final is not None:
         folder.write_state(WEIGHTS, final)
-        found = Summary(
-            cell=experiment.hidden_cells(),
-            layers=learner.graph.sizes,
-            learning_rates=rules.by_layer(learner),
-            train_hidden=experiment.rule.train_hidden,
-            ranks=ranks.size,
-            seed=experiment.seed,
-            train_examples=learner.end,
-            test_examples=len(dataset.held_out),
-            test_error=error,
-            evaluated_on=dataset.held_out_name,
-            train_images_per_second=learner.end / learner.seconds if learner.end else 0.0,
-            build_seconds=run.build_seconds,
-            compartments=compartments,
-            segregation=summary.segregation(learner.network, experiment.lumped),
-            weights_sha256=weights_sha256(learner.graph, final.weights, final.biases),
-            reduction=summary.reduction(learner.network),
-            repairs=cells.repairs(experiment),
-            calibration=calibration,
-            provenance=provenance(
-                run.began, {"train": dataset.train.digest, dataset.held_out_name: dataset.held_out.digest}
-            ),
-        )
         folder.write_summary(found)
         result = found, folder.path
     known: tuple[Summary, Path] = ranks.broadcast(result)  # type: ignore[assignment]  # rank 0 has one
@@ -170,7 +148,7 @@ def _callbacks(run: _Run, reports: Reports, folder: Folder | None, first: int) -
         Evaluations(dataset.held_out, dataset.held_out_name, every, experiment.training.evaluate_images, reports),
     ]
     if experiment.diagnostics.every:
-        layers = Layers(learner.graph, rules.rule(experiment))
+        layers = Layers(learner.graph, teaching.rule(experiment))
         recorder = Recorder(None if folder is None else folder.path, layers, experiment.diagnostics.every, every)
         _on_root(learner.network.ranks, lambda: recorder.cut_back(first))
         found.insert(0, recorder)
@@ -201,7 +179,7 @@ def evaluate(path: Path, observer: Observer | None = None, settings: Sequence[st
         raise DataError(f"{str(path)!r} holds no {WEIGHTS}: give the folder of a finished run.")
     experiment = config.load(path / "config.yaml", settings)
     state = ranks.broadcast(_on_root(ranks, lambda: states.load(path / WEIGHTS, "give the folder of a run")))
-    run = _build(experiment, rules.dataset(experiment))
+    run = _build(experiment, teaching.dataset(experiment))
     run.learner.restore(state)
     held_out, name = run.dataset.held_out, run.dataset.held_out_name
     error = evaluate_images(run.learner, held_out, name, Reports(observer or Silent(), None))
@@ -223,9 +201,9 @@ def dry(experiment: Experiment, ranks: int = 1) -> tuple[Graph, list[RankCost]]:
     ranks
         On how many MPI ranks it would run.
     """
-    made = _graph(experiment, rules.dataset(experiment))
-    rules.rule(experiment).wants(made)  # refuses a graph that does not suit it
-    trial = rules.phases(experiment).resolve(made).trial(made, Stimulus({}), 0, taught=True)
+    made = _graph(experiment, teaching.dataset(experiment))
+    teaching.rule(experiment).wants(made)  # refuses a graph that does not suit it
+    trial = teaching.phases(experiment).resolve(made).trial(made, Stimulus({}), 0, taught=True)
     return made, cost.estimate(made, trial.end, ranks)
 
 
@@ -238,7 +216,7 @@ def _build(experiment: Experiment, dataset: Dataset) -> _Run:
     description.load()
     start = time.perf_counter()
     network = description.build(_graph(experiment, dataset))
-    learner = rules.learner(experiment, network)
+    learner = teaching.learner(experiment, network)
     return _Run(experiment, dataset, learner, time.perf_counter() - start, began)
 
 

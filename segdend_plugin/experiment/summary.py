@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from segdend_plugin.cells.cable import segregation_lumped
@@ -10,7 +11,14 @@ from segdend_plugin.engine import calibrated
 from segdend_plugin.engine.kinds.cable import CableCells
 from segdend_plugin.engine.layered import LUMPED
 from segdend_plugin.engine.network import Network
+from segdend_plugin.experiment.cells import repairs
+from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.parts import Lumped
+from segdend_plugin.experiment.provenance import provenance
+from segdend_plugin.experiment.teaching import by_layer
+from segdend_plugin.learner import Learner
+from segdend_plugin.model.state import weights_sha256
+from segdend_plugin.tasks.images import Dataset
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Summary:
         Per kind of cell: impedances (MOhm), attenuation and indices of segregation of tuft, soma and basal dendrites;
         of a three-compartment cell what there is of these.
     weights_sha256
-        Digest of all weights and biases in the order of gids.
+        Digest of all forward weights and biases, in the order of the graph.
     reduction
         Per kind of reduced cell: compartments of the full and the reduced one, and largest relative errors of the
         responses of soma and tuft up to 100 Hz.
@@ -71,6 +79,65 @@ class Summary:
     repairs: dict[str, list[str]] = field(default_factory=dict)
     calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that has ended: what its summary is made of.
+
+    Attributes
+    ----------
+    experiment, dataset, learner
+        What was trained on what.
+    error
+        Fraction of held-out images that was wrong.
+    build_seconds, began
+        How long the network took to build, and when the run was started or resumed.
+    calibration
+        As of :func:`calibration`.
+    """
+
+    experiment: Experiment
+    dataset: Dataset
+    learner: Learner
+    error: float
+    build_seconds: float
+    began: datetime
+    calibration: dict[str, dict[str, Any]]
+
+
+def collect(run: Ended) -> Summary:
+    """Return the summary of a run; every rank must call this. A new column is a field above and a line here."""
+    experiment, dataset, learner = run.experiment, run.dataset, run.learner
+    network, graph = learner.network, learner.graph
+    data = {"train": dataset.train.digest, dataset.held_out_name: dataset.held_out.digest}
+    return Summary(
+        cell=experiment.hidden_cells(),
+        layers=graph.sizes,
+        learning_rates=by_layer(learner),
+        train_hidden=experiment.rule.train_hidden,
+        ranks=network.ranks.size,
+        seed=experiment.seed,
+        train_examples=learner.end,
+        test_examples=len(dataset.held_out),
+        test_error=run.error,
+        evaluated_on=dataset.held_out_name,
+        train_images_per_second=learner.end / learner.seconds if learner.end else 0.0,
+        build_seconds=run.build_seconds,
+        compartments=compartments(network),
+        segregation=segregation(network, experiment.lumped),
+        weights_sha256=sha256(learner),
+        reduction=reduction(network),
+        repairs=network.ranks.broadcast(repairs(experiment) if network.ranks.is_root else {}),
+        calibration=run.calibration,
+        provenance=provenance(run.began, data),
+    )
+
+
+def sha256(learner: Learner) -> str:
+    """Return the digest of forward weights and biases; every rank must call this."""
+    gathered = learner.network.gather()
+    return learner.network.ranks.broadcast("" if gathered is None else weights_sha256(learner.graph, *gathered))
 
 
 def segregation(network: Network, lumped: Lumped) -> dict[str, dict[str, float | None]]:

@@ -6,7 +6,7 @@ The only module that touches NetPyNE's `sim`. A connection rule is ours when its
         'preConds': {'pop': 'input'}, 'postConds': {'pop': 'hidden'}, 'sec': 'basal', 'delay': 1.0,
         'plast': {'mech': 'SegDend', 'params': {'role': 'forward', 'sites': 8}}}
 
-What such rules may say: :mod:`segdend_plugin.hosts.rules`. A cell rule may have an entry ``'reduction'``
+What such rules may say: :mod:`segdend_plugin.hosts.connections`. A cell rule may have an entry ``'reduction'``
 (`segdend_plugin.cells.templates.reduced_cell_params`): then forward synapses are drawn on the dendrites that it
 describes and act on the sections that it names. With an entry ``'active'``
 (`segdend_plugin.cells.templates.active_cell_params`) cells spike by themselves and begin every trial at rest.
@@ -30,7 +30,7 @@ from segdend_plugin.engine.kinds.base import Active, CellHandle
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.session import Session, session
 from segdend_plugin.errors import SegDendError
-from segdend_plugin.hosts.rules import INPUT, LUMPED, Kinds, graph_of, take_rules
+from segdend_plugin.hosts.connections import INPUT, LUMPED, Kinds, graph_of, take_rules
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.streams import check_seed
 from segdend_plugin.types import HocObject

@@ -66,7 +66,7 @@ class Initial:
     total
         Sum of the weights onto a cell, of excitation and inhibition (units times ms).
     fraction, scale
-        Fraction of the weights that is kept, and a factor for those.
+        Fraction of the weights that is kept, the others being no synapses, and a factor for those.
     noise
         Standard deviation of normal noise on every weight, drawn once.
     constant

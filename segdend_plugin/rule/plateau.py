@@ -51,6 +51,11 @@ NMDA_HALF = 3.57
 """Concentration of magnesium (mM) that blocks half of them at 0 mV (the same)."""
 
 
+def unblocked(v: float, magnesium: float = 1.0) -> float:
+    """Return the fraction of NMDA channels without a magnesium ion at `v` mV and so many mM (Jahr & Stevens 1990)."""
+    return 1.0 / (1.0 + magnesium / NMDA_HALF * exp(-NMDA_SLOPE * v))
+
+
 def nmda_steepness(rest: float, unit: float) -> float:
     """Return how steeply the unblocked fraction of NMDA channels rises at rest per unit, relative to sigma at 0.
 
@@ -59,7 +64,7 @@ def nmda_steepness(rest: float, unit: float) -> float:
     rest, unit
         Potential that the rule calls 0, and what it calls 1 (mV).
     """
-    at_rest = 1.0 / (1.0 + 1.0 / NMDA_HALF * exp(-NMDA_SLOPE * rest))
+    at_rest = unblocked(rest)
     return 4.0 * NMDA_SLOPE * unit * at_rest * (1.0 - at_rest)
 
 

@@ -72,7 +72,5 @@ def _check(to: float) -> None:
 # what users write: schedule=cosine(to=0.05)
 constant, linear, cosine = Constant, Linear, Cosine
 
-SCHEDULES: Mapping[str, Callable[..., Schedule]] = MappingProxyType(
-    {"constant": constant, "linear": linear, "cosine": cosine}
-)
-"""Name -> schedule."""
+SCHEDULES: Mapping[str, Callable[..., Schedule]] = MappingProxyType({"linear": linear, "cosine": cosine})
+"""By the names that descriptions know them by; each takes the factor at the end of the run."""

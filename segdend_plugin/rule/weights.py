@@ -161,7 +161,7 @@ def _forward(graph: Graph, connections: Connections, numbers: Sequence[int]) -> 
     n_pre, order = graph.n_pre(connections), graph.order_of(connections)
     is_forward = connections.role == "forward"
     sets = graph.onto(connections.post, "forward") if is_forward else (connections,)
-    mean, sd = weight_statistics(sum(graph.n_pre(c) for c in sets))
+    mean, sd = weight_statistics(sum(_kept(graph, c) for c in sets))
     spread = RELEASED_SD if connections.initial.spread == "released_code" else 1.0
     later = ((order,) if order else ()) if is_forward else (order, ("feedback", "fixed").index(connections.role))
     weights, biases = np.empty((n_pre, len(numbers))), np.empty(len(numbers))
@@ -169,7 +169,14 @@ def _forward(graph: Graph, connections: Connections, numbers: Sequence[int]) -> 
         draw = stream(graph.seed, Purpose.FEEDFORWARD, number, *later)
         weights[:, i] = uniform(draw, mean, spread * sd, n_pre)
         biases[i] = _bias(draw, spread)
+        if connections.initial.fraction < 1.0:
+            weights[draw.permutation(n_pre)[_kept(graph, connections) :], i] = 0.0
     return weights, biases
+
+
+def _kept(graph: Graph, connections: Connections) -> int:
+    """Return how many cells reach each postsynaptic one."""
+    return max(round(connections.initial.fraction * graph.n_pre(connections)), 1)
 
 
 def _bias(draw: np.random.Generator, spread: float) -> float:
@@ -187,7 +194,7 @@ def _inhibition(graph: Graph, connections: Connections, numbers: Sequence[int]) 
     """Return weights of one sign, or 0 for those that are left out, whose sum is the same for each cell."""
     sources, later = graph.pre_numbers(connections), _order(graph, connections)
     n_pre = len(sources)
-    kept = max(round(connections.initial.fraction * n_pre), 1)
+    kept = _kept(graph, connections)
     columns = []
     for number in numbers:
         draw = stream(graph.seed, Purpose.INHIBITION, sources[0], number, *later)
@@ -218,7 +225,7 @@ def _with_sum(columns: list[Array], n_pre: int, total: float) -> Array:
 def _check(name: str, initial: Initial) -> None:
     """Raise ConfigError for what weights drawn in this way do not have."""
     unused = {"scale": 1.0, "noise": 0.0}
-    if initial.drawn != "inhibition":
+    if initial.drawn not in ("inhibition", "forward"):
         unused["fraction"] = 1.0
     if initial.drawn in ("forward", "given"):
         unused["total"] = 0.0

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from segdend_plugin.campaign.measures import LABELS
-from segdend_plugin.campaign.sweep import CONDITION, Condition, Control, Row, Sweep, as_yaml, description
+from segdend_plugin.campaign.runs import Row
+from segdend_plugin.campaign.sweep import CONDITION, Condition, Control, Sweep, as_yaml, description
 from segdend_plugin.views.figures import COLOURS, save
 from segdend_plugin.views.report import markdown, number
 

@@ -97,7 +97,7 @@ def test_no_library_means_one_process_and_one_line(tmp_path: Path) -> None:
     code = START + "assert mpi.start().size == 1 and ranks.allgather(1) == [1] and ranks.broadcast(2) == 2"
     done = run(code, PYTHONPATH=without_mpi(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert done.stderr == "segdend: no MPI library found, running as one process\n"
+    assert done.stderr == "no MPI library found, running as one process\n"
 
 
 def test_no_library_under_a_launcher_is_an_error(tmp_path: Path) -> None:

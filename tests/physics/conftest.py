@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdend_plugin.experiment import config, graph, rules
+from segdend_plugin.experiment import config, graph, teaching
 from segdend_plugin.model.places import SOMA
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus
@@ -36,7 +36,7 @@ class Bench:
     def __init__(self, experiment, n_input, n_output):
         from segdend_plugin.hosts import description
 
-        self.experiment, self.rule = experiment, rules.rule(experiment)
+        self.experiment, self.rule = experiment, teaching.rule(experiment)
         self.network = description.build(graph.graph(experiment, n_input, n_output))
         self.graph = self.network.graph
         self.layers = [populations[0].name for populations in self.graph.layers]

@@ -10,7 +10,7 @@ from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config
 from segdend_plugin.experiment.graph import graph
 from segdend_plugin.hosts import description
-from segdend_plugin.hosts.rules import take_rules
+from segdend_plugin.hosts.connections import take_rules
 from segdend_plugin.learner import Learner
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus

@@ -25,10 +25,10 @@ def lumped(population):
 
 def learn(experiment, network):
     """Learn three examples at rate 0.5; return weights and biases."""
-    from segdend_plugin.experiment import rules
+    from segdend_plugin.experiment import teaching
     from segdend_plugin.learner import Learner
 
-    learner = Learner(network, rules.rule(experiment), learning_rates=0.5)
+    learner = Learner(network, teaching.rule(experiment), learning_rates=0.5)
     learner.partial_fit(np.tile(np.linspace(0, 1, 9), (3, 1)), np.arange(3))
     return network.gather()
 

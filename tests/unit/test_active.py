@@ -7,7 +7,7 @@ from segdend_plugin.cells import active, schematic
 from segdend_plugin.cells.files.swc import read_swc
 from segdend_plugin.cells.morphology import regions, summary
 from segdend_plugin.errors import ConfigError, DataError
-from segdend_plugin.experiment import config, rules
+from segdend_plugin.experiment import config, teaching
 from segdend_plugin.rule.plateau import sigma, sigma_slope
 from segdend_plugin.rule.targets import equivalent_potential
 
@@ -54,14 +54,14 @@ def test_what_active_cells_cannot_do(setting, words):
 
 
 def test_chosen_classes_are_numbered_in_their_order():
-    whole = rules.load(config.Data())
-    chosen = rules.load(config.Data(classes=(9, 4)))
+    whole = teaching.load(config.Data())
+    chosen = teaching.load(config.Data(classes=(9, 4)))
     for part, name in ((whole.train, "train"), (whole.held_out, "held_out")):
         kept = np.isin(part.labels, (4, 9))
         np.testing.assert_array_equal(getattr(chosen, name).rates, part.rates[kept])
         np.testing.assert_array_equal(getattr(chosen, name).labels, (part.labels[kept] == 4).astype(int))
     assert chosen.classes == 2
-    parity = rules.load(config.Data(classes=(2, 4, 7), labels="parity", train=50))
+    parity = teaching.load(config.Data(classes=(2, 4, 7), labels="parity", train=50))
     assert len(parity.train) == 50
     assert 0.2 < parity.train.labels.mean() < 0.5
 
@@ -71,10 +71,10 @@ def test_classes_of_a_file(tmp_path):
     pixels, labels = rng.uniform(size=(40, 6)), np.arange(40) % 5
     np.savez(tmp_path / "d.npz", x_train=pixels, y_train=labels, x_test=pixels[:10], y_test=labels[:10])
     data = config.Data(path=str(tmp_path / "d.npz"), classes=(1, 3), train=10)
-    loaded = rules.load(data)
+    loaded = teaching.load(data)
     np.testing.assert_array_equal(loaded.train.rates, pixels[np.isin(labels, (1, 3))][:10])
     with pytest.raises(DataError, match=r"data\.classes has 7, but no image has this label"):
-        rules.load(config.Data(path=str(tmp_path / "d.npz"), classes=(1, 7)))
+        teaching.load(config.Data(path=str(tmp_path / "d.npz"), classes=(1, 7)))
 
 
 @pytest.mark.parametrize("classes", ["[3]", "[3,3]"])

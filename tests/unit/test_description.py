@@ -5,7 +5,7 @@ import pytest
 
 from segdend_plugin.engine import cost
 from segdend_plugin.errors import DataError
-from segdend_plugin.experiment import config, graph, rules, run
+from segdend_plugin.experiment import config, graph, run, teaching
 from segdend_plugin.rule.backprop import Backprop
 from segdend_plugin.rule.feedback import Feedback
 from segdend_plugin.rule.guerguiev import Guerguiev
@@ -49,7 +49,7 @@ def described(*settings):
 )
 def test_the_rule(settings, rule):
     experiment, made = described(*LUMPED, *settings)
-    assert rules.rule(experiment) == rule
+    assert teaching.rule(experiment) == rule
     rule.wants(made)  # the graph suits it
 
 
@@ -64,8 +64,8 @@ def test_noise_that_is_drawn_once_is_said_by_the_graph():
 def test_learning_rates_are_those_of_layers():
     cells = "cells={three_compartment: 0.5, mouse_v1_l5_rbp4: 0.5}"
     experiment, made = described(cells, "layers.hidden=[6,4]", "rule.learning_rates=[3,2,1]", "rule.final_rate=0.5")
-    learner = rules.learner(experiment, Network(made))
-    assert rules.by_layer(learner) == [3.0, 2.0, 1.0]
+    learner = teaching.learner(experiment, Network(made))
+    assert teaching.by_layer(learner) == [3.0, 2.0, 1.0]
     assert {learner.rates[c.name] for c in made.onto(made.hidden_layers[0][1].name, "forward")} == {3.0}
     assert [learner.schedule(example, 10) for example in (0, 5, 10)] == [1.0, 0.75, 0.5]
 
@@ -77,11 +77,11 @@ def test_frozen_layers_are_frozen_sets():
 
 def test_images_have_the_classes_of_the_output():
     experiment, made = described(*LUMPED, "layers.output=12", "layers.cells_per_class=2", "data.train=5", "data.test=3")
-    found = rules.dataset(experiment)
+    found = teaching.dataset(experiment)
     assert found.train.outputs == found.held_out.outputs == {"output": 24}
     assert made["output"].size == 24
     with pytest.raises(DataError, match=r"layers\.output=4 has no cell for label 9: give at least 10"):
-        rules.dataset(config.load(settings=["layers.output=4"]))
+        teaching.dataset(config.load(settings=["layers.output=4"]))
 
 
 def test_costs_of_ranks_add_up():

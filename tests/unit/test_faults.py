@@ -14,7 +14,7 @@ from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.engine.layered import chain, layered
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config, graph
-from segdend_plugin.hosts.rules import take_rules
+from segdend_plugin.hosts.connections import take_rules
 from segdend_plugin.model.graph import Connections, Graph, Initial, Population
 from segdend_plugin.model.places import FEEDBACK, FORWARD
 from segdend_plugin.model.streams import KEYS_PER_SEED, LARGEST_SEED, Purpose, check_seed, spike_key

@@ -23,7 +23,7 @@ def test_cosine():
 
 
 def test_schedules_by_name():
-    assert set(SCHEDULES) == {"constant", "linear", "cosine"}
+    assert set(SCHEDULES) == {"linear", "cosine"}
     assert SCHEDULES["linear"](to=0.2) == linear(0.2) == pickle.loads(pickle.dumps(linear(0.2)))
     assert repr(linear(0.2)) != repr(linear(0.3))
 

@@ -13,6 +13,7 @@ import yaml
 
 from segdend_plugin import cli, resources
 from segdend_plugin.campaign import jobs, measures, slurm, sweep
+from segdend_plugin.campaign.runs import Job, check, collect, plan
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.experiment import config, keys
 from segdend_plugin.experiment.config import Experiment
@@ -39,11 +40,11 @@ def load(folder: Path, text: str) -> sweep.Sweep:
     return sweep.load(folder / "s.yaml")
 
 
-def by_name(todo: list[sweep.Job]) -> dict[str, Experiment]:
+def by_name(todo: list[Job]) -> dict[str, Experiment]:
     return {job.folder.name: config.load(settings=job.settings) for job in todo}
 
 
-def finish(job: sweep.Job, error: float, **changes: object) -> None:
+def finish(job: Job, error: float, **changes: object) -> None:
     """Write what is left of a finished run."""
     experiment = config.load(settings=job.settings)
     job.folder.mkdir(parents=True)
@@ -77,7 +78,7 @@ def test_the_grid_is_the_product_of_its_axes(tmp_path: Path) -> None:
         seeds: 2
         """,
     )
-    todo = sweep.plan(it, tmp_path / "out")
+    todo = plan(it, tmp_path / "out")
     runs = by_name(todo)
     assert len(todo) == len(runs) == 12
     assert [job.seed for job in todo] == [0] * 6 + [1] * 6, "a part of the runs has all conditions"
@@ -101,7 +102,7 @@ def test_conditions_are_crossed_with_what_varies(tmp_path: Path) -> None:
         seeds: [4]
         """,
     )
-    runs = by_name(sweep.plan(it, tmp_path / "out"))
+    runs = by_name(plan(it, tmp_path / "out"))
     names = [f"{name},scale={n}-4" for name in ("plain", "shuffled_feedback") for n in (1, 3)]
     assert list(runs) == names
     assert [e.feedback.weights for e in runs.values()] == ["random"] * 2 + ["symmetric"] * 2
@@ -121,7 +122,7 @@ def test_controls_stand_beside_each_condition_where_they_make_sense(tmp_path: Pa
         controls: [frozen_hidden, no_hidden]
         """,
     )
-    runs = by_name(sweep.plan(it, tmp_path / "out"))
+    runs = by_name(plan(it, tmp_path / "out"))
     assert list(runs) == [
         "deep,train=40-0",
         "deep,train=60-0",
@@ -147,7 +148,7 @@ def test_no_hidden_is_trained_once_for_what_it_does_not_see(tmp_path: Path) -> N
         controls: [no_hidden]
         """,
     )
-    runs = by_name(sweep.plan(it, tmp_path / "out"))
+    runs = by_name(plan(it, tmp_path / "out"))
     controls = {name: e for name, e in runs.items() if "no_hidden" in name}
     assert list(controls) == ["settle=20,no_hidden-0", "settle=30,no_hidden-0"]
     assert [e.phases.settle for e in controls.values()] == [20, 30]
@@ -165,16 +166,26 @@ def test_no_hidden_is_trained_once_for_what_it_does_not_see(tmp_path: Path) -> N
 )
 def test_no_hidden_has_neither_interneurons_nor_tufts(text: str, tmp_path: Path) -> None:
     it = load(tmp_path, f"{text}\ncontrols: [frozen_hidden, no_hidden]")
-    runs = by_name(sweep.plan(it, tmp_path / "out"))
+    runs = by_name(plan(it, tmp_path / "out"))
     (control,) = (e for name, e in runs.items() if "no_hidden" in name)
     assert control == Experiment(layers={"hidden": []})
+
+
+def test_no_hidden_keeps_the_rule_which_teaches_its_output_cells(tmp_path: Path) -> None:
+    it = load(tmp_path, "vary: {rule.name: [guerguiev, urbanczik_senn]}\ncontrols: [no_hidden]")
+    runs = by_name(plan(it, tmp_path / "out"))
+    controls = {name: e.rule.name for name, e in runs.items() if "no_hidden" in name}
+    assert controls == {
+        "name=guerguiev,no_hidden-0": "guerguiev",
+        "name=urbanczik_senn,no_hidden-0": "urbanczik_senn",
+    }
 
 
 def test_a_run_may_be_the_base(tmp_path: Path) -> None:
     there = config.load(settings=["layers.hidden=[7]", "phases.test=60", "seed=5", "data.path=x.npz"])
     (tmp_path / "config.yaml").write_text(there.to_yaml())
     it = load(tmp_path, f"base: {tmp_path}/config.yaml\nseeds: [1]")
-    (job,) = sweep.plan(it, tmp_path / "out")
+    (job,) = plan(it, tmp_path / "out")
     assert job.folder.name == "all-1"
     assert config.load(settings=job.settings) == there.with_absolute_paths().model_copy(update={"seed": 1})
     assert len(job.settings) == 4, "only what differs from the defaults"
@@ -182,13 +193,13 @@ def test_a_run_may_be_the_base(tmp_path: Path) -> None:
 
 def test_controls_may_have_seeds_of_their_own(tmp_path: Path) -> None:
     it = load(tmp_path, "seeds: [3, 5]\ncontrols: [frozen_hidden, no_hidden]\ncontrol_seeds: [5, 7]")
-    folders = [job.folder.name for job in sweep.plan(it, tmp_path / "out")]
+    folders = [job.folder.name for job in plan(it, tmp_path / "out")]
     assert folders == ["all-3", "all-5", "frozen_hidden-5", "no_hidden-5", "frozen_hidden-7", "no_hidden-7"]
 
 
 def test_changes_and_images_of_all_runs(tmp_path: Path) -> None:
     it = load(tmp_path, "base: {phases.test: 60}\nvary: {feedback.scale: [1, 3]}\ncontrols: [no_hidden]")
-    runs = by_name(sweep.plan(it, tmp_path, tmp_path / "m.npz", ["phases.test=80", "layers={hidden: [4], output: 10}"]))
+    runs = by_name(plan(it, tmp_path, tmp_path / "m.npz", ["phases.test=80", "layers={hidden: [4], output: 10}"]))
     assert {e.data.path for e in runs.values()} == {str(tmp_path / "m.npz")}
     assert {e.phases.test for e in runs.values()} == {80}
     assert {len(e.layers.hidden) for e in runs.values()} == {1, 0}
@@ -310,7 +321,7 @@ def test_every_shipped_sweep_is_a_dozen_lines(name: str) -> None:
 def test_every_run_of_every_shipped_sweep_is_valid(name: str, tmp_path: Path) -> None:
     if name in NOT_YET:
         pytest.skip("has a key that the configuration does not know yet")
-    todo = sweep.plan(sweep.load(SHIPPED[name]), tmp_path, tmp_path / "mnist.npz")
+    todo = plan(sweep.load(SHIPPED[name]), tmp_path, tmp_path / "mnist.npz")
     assert len({job.folder for job in todo}) == len(todo) > 6
 
 
@@ -322,14 +333,14 @@ def test_the_runs_as_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert not (tmp_path / "x").exists()
 
 
-def made_up(folder: Path) -> tuple[sweep.Sweep, list[sweep.Job]]:
+def made_up(folder: Path) -> tuple[sweep.Sweep, list[Job]]:
     """Return a sweep of two values and two seeds in which one run is missing."""
     it = load(
         folder,
         "base: {cell: three_compartment}\nvary: {lumped.g_apical: [0, 0.7]}\nseeds: 2\ncontrols: [no_hidden]\n"
         "figure: {x: segregation_index}\ntitle: Made up",
     )
-    todo = sweep.plan(it, folder / "out")
+    todo = plan(it, folder / "out")
     for job, error in zip(todo, (0.1, 0.2, 0.4, 0.2), strict=False):
         index = 0.5 if any("g_apical=0.7" in setting for setting in job.settings) else 1.0
         finish(job, error, segregation={"three_compartment": {"index": index}})
@@ -373,7 +384,7 @@ def test_every_kind_of_figure(figure: str, tmp_path: Path) -> None:
         f"figure: {figure}",
     )
     it = sweep.load(tmp_path / "s.yaml")
-    for k, job in enumerate(sweep.plan(it, tmp_path / "out")):
+    for k, job in enumerate(plan(it, tmp_path / "out")):
         finish(job, 0.1 + 0.01 * (k % 7), compartments=100 + k, layers=[64, 10])
     assert cli.main(["sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--collect"]) == 0
     assert (tmp_path / "out" / "figure.png").stat().st_size > 15000
@@ -383,7 +394,7 @@ def test_every_kind_of_figure(figure: str, tmp_path: Path) -> None:
 def test_a_key_that_is_also_a_result_is_an_axis(key: str, tmp_path: Path) -> None:
     values = {"cell": ["mouse_v1_l5_rbp4", "three_compartment"], "layers.output": [10, 12]}[key]
     it = load(tmp_path, f"vary: {{{key}: {values}}}")
-    for job in sweep.plan(it, tmp_path / "out"):
+    for job in plan(it, tmp_path / "out"):
         finish(job, 0.1)
     assert cli.main(["sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--collect"]) == 0
     assert json.loads((tmp_path / "out" / "table.json").read_text())["x"] == key
@@ -412,11 +423,11 @@ def test_numbers_of_a_mixture_are_averaged_over_its_cells() -> None:
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     made_up(tmp_path)
     it = load(tmp_path, "base: {cell: three_compartment, phases.test: 60}\nvary: {lumped.g_apical: [0, 0.7]}\nseeds: 2")
-    other = sweep.plan(it, tmp_path / "out")
+    other = plan(it, tmp_path / "out")
     with pytest.raises(ConfigError, match="other settings: choose another --out"):
-        sweep.check(other)
+        check(other)
     with pytest.raises(ConfigError, match="other settings: choose another --out"):
-        sweep.collect(it, other)
+        collect(it, other)
 
 
 @pytest.mark.parametrize("table", ["the other sweep's", '{"rows": [{"condition": "dense"}]}', "[]", ""])
@@ -447,7 +458,7 @@ def test_a_sweep_that_was_edited_goes_on(tmp_path: Path) -> None:
         "base: {cell: three_compartment}\nvary: {lumped.g_apical: [0, 0.1]}\nseeds: 3\ntitle: Other\n"
         "figure: {y: compartments}",
     )
-    sweep.check(sweep.plan(edited, todo[0].folder.parent))
+    check(plan(edited, todo[0].folder.parent))
     assert cli.main(arguments) == 0
     assert json.loads((tmp_path / "out" / "table.json").read_text())["title"] == "Other"
 
@@ -457,7 +468,7 @@ def test_a_number_that_runs_lack_is_a_dash(figure: str, tmp_path: Path, capsys: 
     it = load(
         tmp_path, f"base: {{cell: three_compartment}}\nvary: {{feedback.scale: [1, 3]}}\nfigure: {figure}\nseeds: 2"
     )
-    for job in sweep.plan(it, tmp_path / "out"):
+    for job in plan(it, tmp_path / "out"):
         finish(job, 0.1, compartments=None)
     assert cli.main(["sweep", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--collect"]) == 0
     assert "| - |" in capsys.readouterr().out
@@ -467,13 +478,13 @@ def test_a_number_that_runs_lack_is_a_dash(figure: str, tmp_path: Path, capsys: 
 
 def test_finished_runs_may_be_collected_where_their_images_are_not(tmp_path: Path) -> None:
     it = load(tmp_path, "base: {cell: three_compartment}")
-    (there,) = sweep.plan(it, tmp_path / "out", Path("/cluster/mnist.npz"))
+    (there,) = plan(it, tmp_path / "out", Path("/cluster/mnist.npz"))
     finish(there, 0.1)
-    (here,) = sweep.plan(it, tmp_path / "out", Path("/laptop/mnist.npz"))
-    assert [row.values for row in sweep.collect(it, [here])] == [(10.0,)]
-    (other,) = sweep.plan(it, tmp_path / "out", Path("/laptop/fashion.npz"))
+    (here,) = plan(it, tmp_path / "out", Path("/laptop/mnist.npz"))
+    assert [row.values for row in collect(it, [here])] == [(10.0,)]
+    (other,) = plan(it, tmp_path / "out", Path("/laptop/fashion.npz"))
     with pytest.raises(ConfigError, match="other settings"):
-        sweep.collect(it, [other])
+        collect(it, [other])
     (there.folder / "summary.json").unlink()
     with pytest.raises(ConfigError, match="other settings"):
         jobs.check(here)
@@ -500,7 +511,7 @@ def test_values_survive_the_way_through_a_setting() -> None:
 
 def test_long_names_stay_apart(tmp_path: Path) -> None:
     it = load(tmp_path, f"vary: {{cell: [{'a' * 200}x, {'a' * 200}y]}}")
-    names = [job.folder.name for job in sweep.plan(it, tmp_path)]
+    names = [job.folder.name for job in plan(it, tmp_path)]
     assert len(set(names)) == 2
     assert max(map(len, names)) < 120
 
@@ -513,7 +524,7 @@ def test_the_script_of_an_array_job(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     program.chmod(0o755)
     monkeypatch.setattr(slurm.sys, "executable", str(program))
     it = load(tmp_path, "vary: {cells: [{it's a.swc: 1.0}, {b: 0.5, c: 0.5}, {d: 1.0}]}\nbase: {phases.test: 60}")
-    todo = sweep.plan(it, tmp_path / "o ut")
+    todo = plan(it, tmp_path / "o ut")
     script = slurm.write(todo, "s", Path("o ut"))
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
     lines = script.read_text().splitlines()

@@ -54,6 +54,8 @@ class CellHandle:
         The mechanism that is the cell: the SegDendLumped of a three-compartment cell, a SegDendInput; None for others.
     active
         What is to be known of a cell that spikes by itself, None for others.
+    owner
+        What the sections belong to, such as a template's object, kept as long as the network.
     """
 
     gid: int
@@ -61,6 +63,7 @@ class CellHandle:
     regions: Mapping[str, Sequence[Section]] = field(default_factory=dict)
     point: HocObject = None
     active: Active | None = None
+    owner: Any = None
 
 
 class Reader:

@@ -26,7 +26,8 @@ def rule(experiment: Experiment) -> Rule:
     own = experiment.rule
     made = RULES[own.name]
     if not issubclass(made, Guerguiev):
-        return made()
+        other: Rule = made(phases=phases(experiment))
+        return other
     return made(
         plateau=own.plateau,
         plateau_gain=own.plateau_gain,
@@ -53,15 +54,14 @@ def phases(experiment: Experiment) -> TwoPhase:
 
 
 def learner(experiment: Experiment, network: Network) -> Learner:
-    """Return the learner of a description's network; learning rates fall linearly to a fraction."""
+    """Return the learner of a description's network; learning rates fall to a fraction."""
     graph = network.graph
     own, made = experiment.rule, rule(experiment)
     rates: dict[str, float] | None = None
     if isinstance(made, Guerguiev) or own.learning_rates is not None:  # another rule has defaults of its own
         chosen = experiment.learning_rates(graph.sizes[0], graph.sizes[-1])
         rates = {p.name: rate for layer, rate in zip(graph.layers, chosen, strict=True) for p in layer}
-    schedule = SCHEDULES[own.schedule](*(() if own.schedule == "constant" else (own.final_rate,)))
-    return Learner(network, made, learning_rates=rates, schedule=schedule)
+    return Learner(network, made, learning_rates=rates, schedule=SCHEDULES[own.schedule](own.final_rate))
 
 
 def by_layer(learner: Learner) -> list[float]:
