@@ -22,6 +22,7 @@ from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus, Trains, Trial, Window
 from segdend_plugin.model.wants import Average, Filtered, Trace, Weights
 from segdend_plugin.rule.base import Local
+from segdend_plugin.rule.feedback import Feedback
 from segdend_plugin.rule.guerguiev import Guerguiev
 from segdend_plugin.rule.phases import TwoPhase
 from segdend_plugin.tasks.images import arrays
@@ -492,6 +493,25 @@ def test_a_set_split_in_two_does_the_same(ranks):
 
 
 # ---- a model beside ours
+
+
+def test_what_is_no_synapse_does_not_learn(ranks):
+    """Sparse feedback that learns filled up: every example added a whole outer product."""
+    graph = layered(SIZES, "three_compartment")
+    sparse = {"input->hidden": "forward", "output->hidden": "feedback"}
+    sets = tuple(
+        replace(c, learned=True, initial=Initial(sparse[c.name], fraction=0.5)) if c.name in sparse else c
+        for c in graph.connections
+    )
+    rule = Guerguiev(feedback=Feedback(learning_rate=0.5))
+    one = Learner(replace(graph, connections=sets), rule, phases=PHASES)
+    before = {name: one.weights(name) for name in sparse}
+    one.fit(arrays(IMAGES, LABELS))
+    for name, weights in before.items():
+        now = one.weights(name)
+        assert 0 < np.count_nonzero(weights) < weights.size
+        np.testing.assert_array_equal(now == 0, weights == 0)
+        assert np.any(now != weights)
 
 
 def test_the_queue_of_events_stays_as_it_was(ranks):

@@ -122,11 +122,23 @@ def test_excitation_and_inhibition_have_one_sign_and_one_sum():
     assert weights.initial_weights(made, calm, []).shape == (5, 0)
 
 
+def test_a_sparse_set_reaches_each_cell_from_as_many():
+    made = graph(Connections("up", ("in",), "cells", initial=Initial("forward", fraction=0.25)))
+    matrix, biases = drawn(made)
+    assert np.all(np.count_nonzero(matrix, axis=0) == 196)  # of 784
+    mean, sd = weights.weight_statistics(196)
+    assert matrix[matrix != 0].mean() == pytest.approx(mean, abs=4 * sd / np.sqrt(196 * 200))
+    assert matrix[matrix != 0].std() == pytest.approx(sd, rel=0.02)
+    np.testing.assert_array_equal(biases, drawn(graph())[1])
+    assert len({tuple(np.flatnonzero(column)) for column in matrix.T}) == 200
+    np.testing.assert_array_equal(matrix[:, [7]], drawn(made, [7])[0])
+
+
 @pytest.mark.parametrize(
     ("initial", "said"),
     [
         (Initial("given"), "handed over"),
-        (Initial("forward", fraction=0.5), "initial.fraction=0.5"),
+        (Initial("excitation", fraction=0.5), "initial.fraction=0.5"),
         (Initial("excitation", noise=0.1), "initial.noise=0.1"),
         (Initial("forward", total=3.0), "initial.total=3.0"),
     ],
