@@ -66,7 +66,7 @@ class Network:
         self._plans = Plans(graph, self.cells, readings)
         self._trials = 0
         self._gains: dict[tuple[str, bool], Array] = {}
-        self._waiting: tuple[Trial, Purpose] | None = None
+        self._waiting: tuple[Trial, Purpose, float] | None = None
         self.derived: dict[str, Array] = {}
         """Numbers that were derived on one machine and are read on resume."""
 
@@ -185,7 +185,7 @@ class Network:
             raise ConfigError(f"trial: NEURON's dt is {h.dt:g} ms, the network's is {trial.dt:g}: set them alike.")
         self._prepare(trial, wants, before, h.t)
         self._tell(trial, purpose, h.t)
-        self._waiting = (trial, purpose)
+        self._waiting = (trial, purpose, h.t)
         self._readings.restart()
         for one in self.sets.values():
             one.restart()
@@ -195,11 +195,18 @@ class Network:
 
     def end(self, *, rates: Mapping[str, float] = _NOTHING, state: Mapping[str, Array] = _NOTHING) -> Seen:
         """End the trial that was begun, which the caller has run; every rank must call this."""
+        from neuron import h
+
         self.check_alive()
         if self._waiting is None:
             raise ConfigError("trial: none was begun, or another was shown since: call begin_trial first.")
-        trial, purpose = self._waiting
-        self._waiting = None
+        (trial, purpose, begin), self._waiting = self._waiting, None
+        end = begin + trial.end * trial.dt
+        if h.t < end - 0.5 * trial.dt:
+            raise ConfigError(
+                f"trial: NEURON's time is {h.t:g} ms, but the trial that began at {begin:g} ms ends at {end:g} ms: run "
+                "it to its end, and call h.finitialize before begin_trial, if at all."
+            )
         return self._see(trial, purpose, rates, state)
 
     def look(self, wants: Sequence[Want], trial: Trial, *, state: Mapping[str, Array] = _NOTHING) -> Seen:

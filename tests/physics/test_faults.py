@@ -282,6 +282,16 @@ def test_nothing_is_learned_from_a_trial_that_another_has_replaced(one):
     refused(one.end_trial, "begin_trial")
 
 
+def test_a_trial_that_was_not_run_to_its_end(one):
+    """A caller's own loop that initialised in between, or stopped early, learned from windows that never opened."""
+    from neuron import h
+
+    opened = one.begin_trial(stimulus(1))
+    h.finitialize(-70.0)
+    one.network.ranks.pc.psolve(h.t + opened.duration - 5.0)
+    refused(one.end_trial, "run it to its end")
+
+
 def test_nothing_is_learned_from_another_network(one):
     """A rule could mix the readings of one network with the traces of another."""
     seen = one.network.run(trial(one.graph), Purpose.TRAINING_SPIKES, one.rule.wants(one.graph), rates=one.rates)
