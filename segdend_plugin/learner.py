@@ -126,6 +126,7 @@ class Learner(Examiner):
         self._fingerprint = states.fingerprint(
             self.graph,
             rule=self.rule,
+            cells=self.network.made_of,
             task=known.digest,
             phases=phases,
             rates=self.rates,

@@ -67,6 +67,8 @@ class Network:
         self._trials = 0
         self._gains: dict[tuple[str, bool], Array] = {}
         self._waiting: tuple[Trial, Purpose, float] | None = None
+        self.made_of: dict[str, str] = {}
+        """Digests of the cell files that it was built from, by the label of the kind."""
         self.derived: dict[str, Array] = {}
         """Numbers that were derived on one machine and are read on resume."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from pathlib import Path
 from typing import Any
 
 from segdend_plugin.cells import active, templates
@@ -42,7 +44,16 @@ def build(graph: Graph) -> Network:
         Of cells that this project can make: inputs, three-compartment cells and reconstructions.
     """
     session().begin(owns_gids=True)  # before a cell is measured to be reduced, which updates all that NEURON holds
-    return host.construct(net_params(graph), sim_config(graph), lambda _: graph)
+    network = host.construct(net_params(graph), sim_config(graph), lambda _: graph)
+    network.made_of = mpi.start().broadcast(_digests(graph) if mpi.start().is_root else {})
+    return network
+
+
+def _digests(graph: Graph) -> dict[str, str]:
+    """Return a digest of what each reconstruction is built from; only one rank should ask."""
+    kinds = {p.kind.label: p.kind for p in graph.populations if isinstance(p.kind, Cable)}
+    files = {label: Path(sources.load(kind.source, kind.repair).swc) for label, kind in sorted(kinds.items())}
+    return {label: hashlib.sha256(file.read_bytes()).hexdigest() for label, file in files.items()}
 
 
 def sim_config(graph: Graph) -> Any:

@@ -351,9 +351,10 @@ class Graph:
             )
         for c in self.connections:
             delay = "own delays" if c.delay is None else f"{c.delay:g} ms"
-            count = f"{self.n_pre(c) * self[c.post].size} synapses" if c.form == "dense" else c.form
+            synapses = self.n_pre(c) * self[c.post].size
+            count = f"{synapses} synapses ({synapses * 8 / 1000:.3g} kB)" if c.form == "dense" else c.form
+            learned = "learned" if c.learned else "not learned"
             lines.append(
-                f"  {c.name}: {' + '.join(c.pre)} -> {c.post}, {c.role}, {count}, {c.place}, {delay}, "
-                f"{'learned' if c.learned else 'fixed'}"
+                f"  {c.name}: {' + '.join(c.pre)} -> {c.post}, {c.role}, {count}, {c.place}, {delay}, {learned}"
             )
         return "\n".join(lines)

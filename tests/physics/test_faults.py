@@ -21,6 +21,7 @@ from segdend_plugin.model.state import weights_sha256
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus, Trains, Trial, Window
 from segdend_plugin.model.wants import Average, Filtered, Trace, Weights
+from segdend_plugin.resources import folder
 from segdend_plugin.rule.base import Local
 from segdend_plugin.rule.feedback import Feedback
 from segdend_plugin.rule.guerguiev import Guerguiev
@@ -522,6 +523,25 @@ def test_what_is_no_synapse_does_not_learn(ranks):
         assert 0 < np.count_nonzero(weights) < weights.size
         np.testing.assert_array_equal(now == 0, weights == 0)
         assert np.any(now != weights)
+
+
+def test_a_state_knows_a_cell_by_what_its_file_holds(ranks, tmp_path, monkeypatch):
+    """A state of a run that began with a relative path, or whose file was edited since."""
+    text = (folder("templates") / "morphologies" / "mouse_v1_l4_nr5a1.swc").read_text()
+    here, there = tmp_path / "cell.swc", tmp_path / "elsewhere"
+    here.write_text(text)
+    there.mkdir()
+    (there / "cell.swc").write_text(text.replace("0.1144", "0.1244"))
+    monkeypatch.chdir(tmp_path)
+    made = {}
+    for path in ("cell.swc", str(here), str(there / "cell.swc")):
+        graph = layered([3, 1, 2], Cable("cell", path, Membrane(nseg=1)))
+        made[path] = graph.fingerprint, build(graph).made_of
+    near, same, edited = made.values()
+    assert near == same
+    assert near[0] == edited[0]
+    assert near[1].keys() == edited[1].keys() == {"cell"}
+    assert near[1] != edited[1]
 
 
 def test_the_queue_of_events_stays_as_it_was(ranks):

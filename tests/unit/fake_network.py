@@ -78,6 +78,7 @@ class Seen:
 class Network:
     def __init__(self, graph):
         self.graph, self.ranks, self.derived = graph, Ranks(), {"gain": np.array([1.5])}
+        self.made_of = {"cell": "0"}
         self.weights = {
             c.name: stream(graph.seed, 1, k).normal(size=(graph.n_pre(c), graph[c.post].size))
             for k, c in enumerate(graph.connections)

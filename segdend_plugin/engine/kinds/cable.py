@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Cable:
     """
 
     label: str
-    source: str = ""
+    source: str = field(default="", repr=False)  # a state is known by what the file holds, wherever it lies
     membrane: Membrane = Membrane()  # noqa: RUF009  frozen
     apical_length: float = 1.0
     apical_diameter: float = 1.0
