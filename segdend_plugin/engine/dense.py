@@ -245,12 +245,12 @@ class Dense:
 
     def prepare(self, trial: Trial, *, keep: bool, begin: float = 0.0) -> None:
         """Make room for the traces of all windows, and say whether the spikes that arrive are kept."""
-        from neuron import h
-
+        n_windows = len(trial.windows)
         if not self.n_post:
             return
-        n_windows = len(trial.windows)
         if len(self.traces) != n_windows:
+            from neuron import h
+
             self._traces = h.Vector(n_windows * self.n_pre)
             self._mechanism.trace_into(self._traces)
             self.traces = self._traces.as_numpy().reshape(n_windows, self.n_pre)

@@ -23,7 +23,7 @@ from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus, Trial
 from segdend_plugin.model.wants import Want, Weights
-from segdend_plugin.types import Array, Integers
+from segdend_plugin.types import Array, HocObject, Integers
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -59,6 +59,9 @@ class Network:
         rest: float,
         background: Background | None = None,
     ) -> None:
+        from neuron import h
+
+        self._h: HocObject = h
         self._session, self.graph, self.cells = session, graph, dict(cells)
         self.sets = Sets(session.ranks, graph, self.cells, sets)
         self._readings, self._rest, self._background = readings, rest, background
@@ -170,8 +173,7 @@ class Network:
         Seen
             What was wanted.
         """
-        from neuron import h
-
+        h = self._h
         self._prepare(trial, wants, before)
         self._tell(trial, purpose)
         h.dt = trial.dt
@@ -181,8 +183,7 @@ class Network:
 
     def begin(self, trial: Trial, purpose: Purpose, wants: Sequence[Want], before: Before | None = None) -> None:
         """Begin a trial at NEURON's present time, for a caller that runs it; every rank must call this."""
-        from neuron import h
-
+        h = self._h
         if h.dt != trial.dt:
             raise ConfigError(f"trial: NEURON's dt is {h.dt:g} ms, the network's is {trial.dt:g}: set them alike.")
         self._prepare(trial, wants, before, h.t)
@@ -197,8 +198,7 @@ class Network:
 
     def end(self, *, rates: Mapping[str, float] = _NOTHING, state: Mapping[str, Array] = _NOTHING) -> Seen:
         """End the trial that was begun, which the caller has run; every rank must call this."""
-        from neuron import h
-
+        h = self._h
         self.check_alive()
         if self._waiting is None:
             raise ConfigError("trial: none was begun, or another was shown since: call begin_trial first.")

@@ -17,6 +17,10 @@ STRONGEST = 8.0
 """E_E = -E_I (units of the rule): what levels of 1 and 0 pull to (eLife 22901, eq 20)."""
 
 
+_REMEMBERED = 64
+"""Targets whose potentials are kept."""
+
+
 def potentials(levels: Array) -> Array:
     """Return the potential at which a soma fires at a level (0 to 1) of its largest rate, at most `STRONGEST`."""
     with np.errstate(divide="ignore"):
@@ -44,14 +48,13 @@ class Teachers:
             teacher.rest, teacher.unit = scale.rest, scale.unit
         self._targets = Probe(self._teachers, "e")
         self._kept: list[HocObject] = []
-        self._target: Array | None = None
-        self._pulled: Array = np.empty(0)
+        self._known: dict[int, tuple[Array, Array]] = {}
 
     def prepare(self, target: Signal | Array) -> None:
         """Take the levels (0 to 1) that the next trial wants of the whole population, constant or piecewise."""
-        from neuron import h
-
         if isinstance(target, Signal):
+            from neuron import h
+
             pulled = potentials(target.levels)
             self._kept = [h.Vector(target.times), h.Vector(np.ascontiguousarray(pulled).ravel())]
             for position, teacher in zip(self._positions.tolist(), self._teachers, strict=True):
@@ -61,9 +64,12 @@ class Teachers:
             for teacher in self._teachers:
                 teacher.constant()
             self._kept = []
-        if target is not self._target:  # tasks have one array for each class
-            self._target, self._pulled = target, potentials(target[self._positions])
-        self._targets.write(self._pulled)
+        known = self._known.get(id(target))
+        if known is None or known[0] is not target:  # tasks have one array for each class
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[id(target)] = target, potentials(target[self._positions])
+        self._targets.write(known[1])
 
     def close(self) -> None:
         """Give up every NEURON object."""

@@ -352,7 +352,7 @@ class Graph:
         for c in self.connections:
             delay = "own delays" if c.delay is None else f"{c.delay:g} ms"
             synapses = self.n_pre(c) * self[c.post].size
-            count = f"{synapses} synapses ({synapses * 8 / 1000:.3g} kB)" if c.form == "dense" else c.form
+            count = f"{synapses} synapses ({synapses * 8 / 1e6:.3g} MB)" if c.form == "dense" else c.form
             learned = "learned" if c.learned else "not learned"
             lines.append(
                 f"  {c.name}: {' + '.join(c.pre)} -> {c.post}, {c.role}, {count}, {c.place}, {delay}, {learned}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from segdend_plugin.model.places import SOMA, Place
@@ -29,6 +30,19 @@ class Average:
     place: Place = SOMA
     window: str = "forward"
     whole: bool = False
+
+    def __hash__(self) -> int:  # once: rules look up the same wants in every example
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.population, self.quantity, self.place, self.window, self.whole))
+
+    def __getstate__(self) -> dict[str, object]:  # hashes of text differ between processes
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
 
 
 @dataclass(frozen=True)

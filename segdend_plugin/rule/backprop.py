@@ -48,6 +48,7 @@ class Backprop(Guerguiev):
         found += [Weights(c.name) for c in forward if not names.isdisjoint(c.pre)]
         for p in hidden if self.feedback.learning_rate else ():
             if any(c.learned for c in graph.onto(p.name, "feedback")):
+                self.check_plateaus(p)
                 found += [soma(p.name), self.apical(graph, p.name, "forward")]
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.changes import Before, Bias, Change, Changes, Outer
@@ -87,6 +88,7 @@ class Guerguiev(Local):
             found += [checked(graph, taught_rate(p.name)), checked(graph, soma(p.name))]
         for p in _flat(self.layers(graph)):
             found.append(checked(graph, soma(p.name)))
+            self.check_plateaus(p)
             found += [self.apical(graph, p.name, window) for window in WINDOWS]
         return found
 
@@ -111,22 +113,19 @@ class Guerguiev(Local):
                 "learned=False, or take random feedback without noise."
             )
 
-    def apical(self, graph: Graph, population: str, window: str) -> Average:
-        """Return what is read of the apical dendrites of a population, where its first feedback set lands.
-
-        Raises
-        ------
-        ConfigError
-            If its cells do not offer it.
-        """
-        kind = graph[population].kind
+    def check_plateaus(self, population: Population) -> None:
+        """Raise ConfigError if the cells of a population do not offer what is read of plateaus."""
+        kind = population.kind
         if not self.readout.offered_by(kind):
             possible = ", ".join(name for name, row in READOUTS.items() if row.offered_by(kind)) or "none"
             raise ConfigError(
-                f"plateau={self.plateau!r}: {kind.label} cells ({population!r}) do not offer the "
+                f"plateau={self.plateau!r}: {kind.label} cells ({population.name!r}) do not offer the "
                 f"{self.readout.quantity} of {self.readout.region}: choose a plateau that they have ({possible}), or "
                 "other cells."
             )
+
+    def apical(self, graph: Graph, population: str, window: str) -> Average:
+        """Return what is read of the apical dendrites of a population, where its first feedback set lands."""
         return self.readout.average(population, graph.onto(population, "feedback")[0].name, window)
 
     def wants_before(self, graph: Graph) -> Sequence[Want]:
@@ -256,11 +255,13 @@ def _flat(layers: Iterable[Sequence[Population]]) -> list[Population]:
     return [p for layer in layers for p in layer]
 
 
+@cache
 def soma(population: str, *, whole: bool = False) -> Average:
     """Return the mean somatic potential of the forward window, as it is wanted."""
     return Average(population, "potential", SOMA, "forward", whole)
 
 
+@cache
 def taught_rate(population: str, *, whole: bool = False) -> Average:
     """Return the mean rate of the target window, as it is wanted."""
     return Average(population, "rate", SOMA, "target", whole)

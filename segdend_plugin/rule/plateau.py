@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import exp
 
 import numpy as np
@@ -38,7 +39,7 @@ from scipy.special import expit
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Kind
-from segdend_plugin.model.places import NEXUS, Place
+from segdend_plugin.model.places import NEXUS, SOMA, Place
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.wants import Average, Quantity
 from segdend_plugin.types import Array, Integers
@@ -115,9 +116,8 @@ class Readout:
     def average(self, population: str, feedback: str, window: str) -> Average:
         """Return what is to be read of a population, where the set `feedback` lands or where the trunk ends."""
         if not self.at_sites:
-            return Average(population, self.quantity, NEXUS, window)
-        place = Place(self.region, of=feedback) if self.at_nexus else Place(of=feedback)
-        return Average(population, self.quantity, place, window)
+            return _average(population, self.quantity, NEXUS.region, None, window)
+        return _average(population, self.quantity, self.region if self.at_nexus else SOMA.region, feedback, window)
 
     def alpha(self, apical_average: Array, gain: float = 1.0) -> Array:
         """Return the plateau potential of averages over a window; `gain` is a factor of the sigmoid's argument."""
@@ -134,6 +134,11 @@ class Readout:
                 "depends: give learning rates."
             )
         return self.steepness(scale.rest, scale.unit)
+
+
+@cache
+def _average(population: str, quantity: Quantity, region: str, of: str | None, window: str) -> Average:
+    return Average(population, quantity, Place(region, of), window)
 
 
 READOUTS: dict[str, Readout] = {
