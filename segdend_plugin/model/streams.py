@@ -35,7 +35,6 @@ class Purpose(IntEnum):
     INTERNEURONS = 20
     INHIBITION = 21
     RULE = 30
-    HOST = 31
 
 
 def check_seed(seed: int) -> None:

@@ -26,7 +26,7 @@ SLOPE = 0.05  # nu: slope of the rate (1/ms) at potential 0, phi_max/4
 
 
 def initial_weights(graph: Graph, connections: Connections, cells: Sequence[int]) -> Array:
-    """Return the first weights of a set onto some cells of its population.
+    """Return the first weights of a set onto some cells of its population, of any but a feedback set.
 
     Parameters
     ----------
@@ -48,10 +48,6 @@ def initial_weights(graph: Graph, connections: Connections, cells: Sequence[int]
         If the weights are not drawn but given, or by something that weights of this kind do not have.
     """
     initial = connections.initial
-    if initial.drawn == "feedback":
-        from segdend_plugin.rule.feedback import feedback_weights
-
-        return np.ascontiguousarray(feedback_weights(graph)[connections.name][:, list(cells)])
     _check(connections.name, initial)
     numbers = [graph[connections.post].first + cell for cell in cells]
     if initial.drawn == "forward":
