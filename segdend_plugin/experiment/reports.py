@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from segdend_plugin.callbacks import Checkpoint, Report, Watch
 from segdend_plugin.experiment.folder import CHECKPOINT, Folder
 from segdend_plugin.model.outcome import Outcome
 from segdend_plugin.tasks.images import Images
+from segdend_plugin.tasks.scores import Evaluation
 
 if TYPE_CHECKING:
     from segdend_plugin.learner import Learner
@@ -167,8 +166,10 @@ class Saves(Checkpoint):
         return False
 
 
-def evaluate_images(learner: Learner, images: Images, name: str, reports: Reports, first: int | None = None) -> float:
-    """Classify images without teacher and learning, report it, and return the fraction that is wrong.
+def evaluate_images(
+    learner: Learner, images: Images, name: str, reports: Reports, first: int | None = None
+) -> Evaluation:
+    """Classify images without teacher and learning, and report the fraction that is wrong.
 
     The predicted class is that whose output cells have the highest mean somatic potential. Neither weights nor any
     later training example are affected. Every rank must call this.
@@ -178,8 +179,7 @@ def evaluate_images(learner: Learner, images: Images, name: str, reports: Report
     reports.observer.start(len(numbers), name)
     answers = learner.answers(images, numbers, advance=reports.observer.advance)
     reports.observer.finish()
-    wrong = int(np.sum(images.decode(answers) != images.labels[: len(numbers)]))
+    found = Evaluation(images.labels[: len(numbers)], images.decode(answers))
     seconds = time.perf_counter() - start
-    error = wrong / len(numbers)
-    reports.take(Metric(name, learner.example, len(numbers), error, len(numbers) / seconds))
-    return error
+    reports.take(Metric(name, learner.example, len(numbers), found.error, len(numbers) / seconds))
+    return found

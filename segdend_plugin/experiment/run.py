@@ -125,10 +125,10 @@ def _train(run: _Run, folder: Folder | None, state: State | None, observer: Obse
         callbacks=_callbacks(run, reports, folder, 0 if state is None else state.example),
         resume=state,
     )
-    error = evaluate_images(learner, dataset.held_out, dataset.held_out_name, reports)
+    evaluation = evaluate_images(learner, dataset.held_out, dataset.held_out_name, reports)
     final = learner.state()
     result: tuple[Summary, Path] | None = None
-    ended = summary.Ended(experiment, dataset, learner, error, run.build_seconds, run.began, calibration)
+    ended = summary.Ended(experiment, dataset, learner, evaluation, run.build_seconds, run.began, calibration)
     found = summary.collect(ended)
     if folder is not None and final is not None:
         folder.write_state(WEIGHTS, final)
@@ -182,9 +182,9 @@ def evaluate(path: Path, observer: Observer | None = None, settings: Sequence[st
     run = _build(experiment, teaching.dataset(experiment))
     run.learner.restore(state)
     held_out, name = run.dataset.held_out, run.dataset.held_out_name
-    error = evaluate_images(run.learner, held_out, name, Reports(observer or Silent(), None))
+    evaluation = evaluate_images(run.learner, held_out, name, Reports(observer or Silent(), None))
     return {
-        "test_error": error,
+        "test_error": evaluation.error,
         "test_examples": len(held_out),
         "evaluated_on": name,
         "weights_sha256": weights_sha256(run.learner.graph, state.weights, state.biases),

@@ -19,6 +19,7 @@ from segdend_plugin.experiment.teaching import by_layer
 from segdend_plugin.learner import Learner
 from segdend_plugin.model.state import weights_sha256
 from segdend_plugin.tasks.images import Dataset
+from segdend_plugin.tasks.scores import Evaluation
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class Ended:
     ----------
     experiment, dataset, learner
         What was trained on what.
-    error
-        Fraction of held-out images that was wrong.
+    evaluation
+        What it makes of the held-out images.
     build_seconds, began
         How long the network took to build, and when the run was started or resumed.
     calibration
@@ -100,7 +101,7 @@ class Ended:
     experiment: Experiment
     dataset: Dataset
     learner: Learner
-    error: float
+    evaluation: Evaluation
     build_seconds: float
     began: datetime
     calibration: dict[str, dict[str, Any]]
@@ -120,7 +121,7 @@ def collect(run: Ended) -> Summary:
         seed=experiment.seed,
         train_examples=learner.end,
         test_examples=len(dataset.held_out),
-        test_error=run.error,
+        test_error=run.evaluation.error,
         evaluated_on=dataset.held_out_name,
         train_images_per_second=learner.end / learner.seconds if learner.end else 0.0,
         build_seconds=run.build_seconds,

@@ -12,8 +12,9 @@ unless ``'learned': True``) or ``'inhibition'`` (from interneurons: the other pa
 (of its list ``'tuft'``), ``'nexus'`` (where its list ``'trunk'`` meets ``'tuft'``) or ``'soma'``. Further parameters
 are `sites`, `weighting`, `nearest`, `farthest`, `per_input` (`segdend_plugin.model.places.Landing`), `learned`,
 `signal` and `memory` (`segdend_plugin.model.graph.Connections`), and `spread`, `fraction`, `scale` and `noise`
-(`segdend_plugin.model.graph.Initial`). Every cell of one side reaches every cell of the other, with weights that the
-plugin draws: `probability`, `weight`, `synMech` and all other fields of NetPyNE's own rules are refused.
+(`segdend_plugin.model.graph.Initial`). Every cell of one side reaches every cell of the other, or a `fraction` of them,
+with weights that the plugin draws: `probability`, `weight`, `synMech` and all other fields of NetPyNE's own rules are
+refused.
 """
 
 from __future__ import annotations

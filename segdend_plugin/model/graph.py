@@ -81,6 +81,15 @@ class Initial:
     noise: float = 0.0
     constant: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not is_number(self.fraction) or not 0 < self.fraction <= 1:
+            raise ConfigError(f"fraction={self.fraction!r}: give more than 0 and at most 1.")
+        for name in ("total", "scale", "noise", "constant"):
+            if not is_number(getattr(self, name)):
+                raise ConfigError(f"{name}={getattr(self, name)!r}: give a number.")
+        if self.noise < 0:
+            raise ConfigError(f"noise={self.noise!r}: give 0 or more.")
+
 
 @dataclass(frozen=True)
 class Population:

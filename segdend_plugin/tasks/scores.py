@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from segdend_plugin.types import Array, Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a network makes of images.
+
+    Attributes
+    ----------
+    labels, predicted
+        Classes of the images, and those that it takes them for, shape (n,).
+    """
+
+    labels: Integers
+    predicted: Integers
+
+    @property
+    def error(self) -> float:
+        """Fraction that is wrong."""
+        return int(np.sum(self.predicted != self.labels)) / len(self.labels)
 
 
 def accuracy(predicted: Integers, labels: Integers) -> float:

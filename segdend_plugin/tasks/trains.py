@@ -80,13 +80,18 @@ class SpikeTrains(Aimed):
         object.__setattr__(self, "ends", ends)
 
     @classmethod
-    def read(cls, path: str | Path, inputs: Mapping[str, int], begins: Array, ends: Array, goal: Goal) -> SpikeTrains:
-        """Return a task of a file in the SONATA layout, whose populations are called as the inputs are."""
+    def read(
+        cls, path: str | Path, inputs: Mapping[str, int], begins: Array, ends: Array, goal: Goal, **options: Any
+    ) -> SpikeTrains:
+        """Return a task of a file in the SONATA layout, whose populations are called as the inputs are.
+
+        What else the task takes (`answer_from`, `phases`) are `options`.
+        """
         trains = read_spikes(path)
         missing = next((name for name in inputs if name not in trains), None)
         if missing is not None:
             raise DataError(f"{str(path)!r} has no population {missing!r} but {sorted(trains)}: rename the input.")
-        return cls({name: trains[name] for name in inputs}, inputs, begins, ends, goal)
+        return cls({name: trains[name] for name in inputs}, inputs, begins, ends, goal, **options)
 
     @cached_property
     def digest(self) -> str:
