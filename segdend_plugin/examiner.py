@@ -72,6 +72,12 @@ class Examiner:
             from segdend_plugin.rule.guerguiev import Guerguiev
 
             rule = Guerguiev()
+        if not hasattr(network, "graph") and not isinstance(network, Graph):
+            raise ConfigError(f"network={network!r}: give a Graph, as of layered, or a network, as of create.")
+        if not isinstance(rule, Rule) or isinstance(rule, type):
+            raise ConfigError(f"rule={rule!r}: give a rule, as rules.Guerguiev().")
+        if phases is not None and (isinstance(phases, type) or not hasattr(phases, "trials")):
+            raise ConfigError(f"phases={phases!r}: give phases, as rules.TwoPhase().")
         graph = network if isinstance(network, Graph) else network.graph
         self.graph, self.rule, self.phases = graph, rule, phases
         self._rule_wants = tuple(rule.wants(graph))  # refuses a graph before it is built

@@ -25,7 +25,7 @@ from segdend_plugin.model.wants import Quantity, Want
 from segdend_plugin.rule.allowed import Allowed, name_of
 from segdend_plugin.rule.base import Phases, Rule
 from segdend_plugin.schedules import Schedule, constant
-from segdend_plugin.types import Array
+from segdend_plugin.types import Array, is_number
 
 if TYPE_CHECKING:
     from segdend_plugin.engine.network import Network
@@ -70,6 +70,8 @@ class Learner(Examiner):
     ) -> None:
         super().__init__(network, rule, learning_rates=learning_rates, phases=phases)
         self.schedule: Schedule = constant() if schedule is None else schedule
+        if not callable(self.schedule) or isinstance(self.schedule, type):
+            raise ConfigError(f"schedule={schedule!r}: give a function of example and total, as schedules.linear().")
         self.task: Task | None = None
         self.end, self.seconds = 0, 0.0
         self._allowed = Allowed(
@@ -122,6 +124,7 @@ class Learner(Examiner):
         phases, start, n = self._phases_of(known), self.example, len(known)
         self.task, self.end = known, start + epochs * n
         total = self.end if total is None else total
+        check_whole("total", total, 0)
         self._callbacks = tuple(sorted(callbacks, key=lambda c: isinstance(c, Checkpoint)))
         self._fingerprint = states.fingerprint(
             self.graph,
@@ -314,6 +317,8 @@ class Learner(Examiner):
     def _rates(self, example: int, total: int) -> Mapping[str, float]:
         """Return the learning rates of an example."""
         factor = self.schedule(example, total)
+        if not is_number(factor) or factor < 0:
+            raise ConfigError(f"schedule: it gives {factor!r} for example {example} of {total}: let it give 0 or more.")
         if factor != self._factor:
             self._factor, self._now = factor, {name: factor * rate for name, rate in self.rates.items()}
         return self._now

@@ -160,6 +160,10 @@ class _Maker:
     def make(self, connections: Connections) -> Learned:
         """Make one set, connect what drives it, and let it drive the cells."""
         cells = self.cells[connections.post]
+        if isinstance(cells, InputCells):
+            raise ConfigError(
+                f"set {connections.name!r}: nothing can land on the inputs {connections.post!r}: let it end on cells."
+            )
         if connections.memory and cells.splits | isinstance(cells, CableCells):
             raise ConfigError(
                 f"rule.psp_memory={connections.memory:g}: the membrane of {cells.population.kind.label!r} filters its "

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
+
 from segdend_plugin.engine.kinds.cable import Cable
 from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.engine.kinds.poisson import Poisson
@@ -217,6 +219,7 @@ def layered(
     ConfigError
         If there are fewer than two sizes, or one is not a whole number above 0.
     """
+    sizes = [int(size) if isinstance(size, np.integer) else size for size in sizes]
     if len(sizes) < 2 or not all(type(size) is int and size > 0 for size in sizes):
         raise ConfigError(f"sizes={list(sizes)}: give input, hidden layers and output, each 1 or more cells.")
     kind = _kind(cell) if isinstance(cell, str) else cell

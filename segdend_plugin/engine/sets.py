@@ -46,6 +46,8 @@ class Sets(Mapping[str, Learned]):
         one = self[name]
         if one.connections.form == "sparse":
             raise ConfigError(f"set {name!r}: it is sparse, and no rule can set its weights: take random feedback.")
+        if one.connections.learned:
+            raise ConfigError(f"set {name!r}: it is learned, and no rule can set its weights: set learned=False.")
         wanted = self._graph.n_pre(one.connections), self._graph[one.post].size
         if matrix.shape != wanted:
             raise DataError(f"set {name!r}: the weights to set have shape {matrix.shape}: {wanted} is needed.")

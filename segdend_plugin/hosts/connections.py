@@ -171,6 +171,8 @@ def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, i
         if tags.get("cellModel") != INPUT:
             raise ConfigError(f"popParams[{name!r}]: the input population needs cellModel={INPUT!r}: set it.")
         return Poisson()
+    if tags.get("cellModel") == INPUT:
+        raise ConfigError(f"popParams[{name!r}]: nothing can land on {INPUT} cells: let the rule end on other cells.")
     label = str(tags.get("cellType", name))
     rule = sim.net.params.cellParams.get(label) or {}
     secs = rule.get("secs") or {}

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model import streams
+from segdend_plugin.model.checks import check_set
 from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.types import is_number
@@ -87,6 +88,9 @@ class Initial:
         for name in ("total", "scale", "noise", "constant"):
             if not is_number(getattr(self, name)):
                 raise ConfigError(f"{name}={getattr(self, name)!r}: give a number.")
+        for name, allowed in (("drawn", get_args(Drawn)), ("spread", ("paper", "released_code"))):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name}={getattr(self, name)!r}: give one of {', '.join(map(repr, allowed))}.")
         if self.noise < 0:
             raise ConfigError(f"noise={self.noise!r}: give 0 or more.")
 
@@ -116,6 +120,14 @@ class Population:
     teacher: bool = False
     bias: bool = True
 
+    def __post_init__(self) -> None:
+        for name, least in (("size", 1), ("first", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ConfigError(f"population {self.name!r}: {name}={value!r}: give a whole number, {least} or more.")
+        if not isinstance(self.kind, Kind):
+            raise ConfigError(f"population {self.name!r}: kind={self.kind!r}: give a kind, as kinds.Lumped().")
+
     @property
     def numbers(self) -> range:
         """The numbers of its cells in the graph."""
@@ -139,7 +151,7 @@ class Connections:
     form
         ``"dense"``: every cell reaches every cell, in one object; ``"sparse"``: the NetCons of a host.
     delay
-        Conduction delay (ms), of all its synapses; None where each has its own.
+        Conduction delay (ms), of all its synapses, at least one step; None where each has its own (sparse).
     bounds
         Of its weights, applied once after each batch.
     signal
@@ -169,6 +181,7 @@ class Connections:
             object.__setattr__(self, "place", FEEDBACK if feedback else FORWARD)
         if self.initial is None:
             object.__setattr__(self, "initial", Initial("feedback" if feedback else "forward"))
+        check_set(self)
 
 
 @dataclass(frozen=True)
@@ -209,12 +222,14 @@ class Graph:
                     raise ConfigError(f"set {connections.name!r}: there is no population {name!r}: add it.")
             if len(set(connections.pre)) < len(connections.pre) or not connections.pre:
                 raise ConfigError(f"set {connections.name!r}: pre={connections.pre}: name each population once.")
-            delay = connections.delay
-            if delay is not None and (not is_number(delay) or delay < 0):
-                raise ConfigError(f"set {connections.name!r}: delay={delay!r}: give 0 ms or more.")
-        for population in self.populations:
-            if population.size < 1:
-                raise ConfigError(f"population {population.name!r}: size={population.size}: give 1 or more.")
+        taken = 0
+        for population in sorted(self.populations, key=lambda p: p.first):
+            if population.first < taken:
+                raise ConfigError(
+                    f"population {population.name!r}: first={population.first}: another population has this number: "
+                    f"count on, from {taken}."
+                )
+            taken = population.first + population.size
 
     def set_names(self) -> Iterator[str]:
         """Return the names of all sets."""

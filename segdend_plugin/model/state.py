@@ -110,7 +110,7 @@ def compare(saved: Mapping[str, str], now: Mapping[str, str], path: str | Path) 
         if saved.get(name) != digest:
             raise DataError(
                 f"The state {str(path)!r} was made with {_PARTS.get(name, 'another ' + name)}: "
-                f"give that of its run, or take the weights alone with Learner.load."
+                f"give that of its run, or take the weights alone with Learner.load(path, other=True)."
             )
 
 
@@ -120,10 +120,15 @@ def save(path: Path, state: State) -> None:
     Raises
     ------
     ConfigError
-        If a callback's state is not plain data.
+        If a callback's state is not plain data, weights are not finite, or the path is a folder.
     OSError
         If it cannot be written; the older file is then as it was.
     """
+    if path.is_dir():
+        raise ConfigError(f"The state {str(path)!r} is a folder: give the name of a file.")
+    for what, values in (*state.weights.items(), *state.biases.items()):
+        if not np.isfinite(values).all():
+            raise ConfigError(f"The state {str(path)!r}: weights of {what!r} are not finite: lower the learning rates.")
     arrays, said = dict(_flat(state)), _said(state)
     content = io.BytesIO()  # so that a full disk is met by an ordinary write
     with h5py.File(content, "w", track_order=True) as file:

@@ -194,6 +194,8 @@ def _part(images: Labelled, which: slice | np.ndarray) -> Labelled:
 
 
 def _check_enough(part: str, there: int, wanted: int | None) -> None:
+    if wanted is not None and (type(wanted) is not int or wanted < 1):
+        raise DataError(f"data.{part}={wanted!r}: give 1 or more images, or None for all.")
     if wanted is not None and wanted > there:
         raise DataError(f"data.{part}={wanted} is more than the {there} images there are: lower it.")
 

@@ -373,3 +373,18 @@ def test_images_are_arrays():
     one = learner().fit(images, labels, epochs=2)
     assert one.example == 14
     assert one.score(images, labels) == np.mean(one.predict(images) == labels)
+
+
+@pytest.mark.parametrize("schedule", [lambda e, n: float("nan"), lambda e, n: -1.0, lambda e, n: None])
+def test_a_schedule_gives_numbers(schedule):
+    one = learner(schedule=schedule)
+    before = bits(one)
+    with pytest.raises(ConfigError, match=r"^schedule: it gives .* for example 0 of 5"):
+        one.fit(fake.Points(5))
+    assert bits(one) == before
+
+
+@pytest.mark.parametrize("schedule", ["linear", 5, dict])
+def test_a_schedule_is_a_function(schedule):
+    with pytest.raises(ConfigError, match=r"^schedule="):
+        learner(schedule=schedule)

@@ -18,7 +18,7 @@ from segdend_plugin.model.places import Place
 from segdend_plugin.model.trial import Signal
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.rule.inhibition import Silence
-from segdend_plugin.types import Array, Integers
+from segdend_plugin.types import Array, Integers, is_number
 
 _OFFERS: frozenset[tuple[Quantity, str]] = frozenset(
     {
@@ -57,6 +57,12 @@ class Lumped:
     scale: Scale = Scale()  # noqa: RUF009  frozen
     silent_in: Silence = "none"
     silent_lead: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("g_leak", "g_basal", "g_apical"):
+            value = getattr(self, name)
+            if not is_number(value) or value < 0 or (value == 0 and name != "g_apical"):
+                raise ConfigError(f"{name}={value!r}: give a conductance above 0 (g_apical: 0 or more), in 1/ms.")
 
     @property
     def offers(self) -> frozenset[tuple[Quantity, str]]:
