@@ -18,7 +18,7 @@ from segdend_plugin.model.places import SOMA
 from segdend_plugin.model.state import State
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus, Trial
-from segdend_plugin.model.wants import Average, Quantity, Want, Weights
+from segdend_plugin.model.wants import Average, Filtered, Quantity, Want, Weights
 from segdend_plugin.rule.allowed import name_of, resolve_rates
 from segdend_plugin.rule.base import Local, Phases, Rule
 from segdend_plugin.types import Array
@@ -247,8 +247,14 @@ class Examiner:
     ) -> tuple[tuple[Want, ...], dict[str, Want]]:
         """Return all that is to be read of a trial, and which of it is the answer of each taught population."""
         window = trial.windows[0].name
-        key = (window, quantity, extra, learning)
+        key = (window, quantity, extra, learning, trial.taught)
         if key not in self._cached:
+            names = [shown.name for shown in trial.windows]
+            for want in extra:
+                if isinstance(want, (Average, Filtered)) and want.window not in names:
+                    raise ConfigError(
+                        f"window={want.window!r}: a trial that is shown has only {', '.join(names)}: take one of these."
+                    )
             answers: dict[str, Want] = {p.name: Average(p.name, quantity, SOMA, window) for p in self.graph.taught}
             of_rule = self._rule_wants if learning else ()
             self._cached[key] = tuple(dict.fromkeys((*of_rule, *answers.values(), *extra))), answers

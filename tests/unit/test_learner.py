@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segdend_plugin.callbacks import Checkpoint, Evaluate, Progress, Stop
+from segdend_plugin.callbacks import Checkpoint, Evaluate, Progress, Record, Stop
 from segdend_plugin.errors import ConfigError, DataError, SegDendError
 from segdend_plugin.learner import Learner
 from segdend_plugin.model import state as states
@@ -388,3 +388,14 @@ def test_a_schedule_gives_numbers(schedule):
 def test_a_schedule_is_a_function(schedule):
     with pytest.raises(ConfigError, match=r"^schedule="):
         learner(schedule=schedule)
+
+
+def test_a_recording_of_a_window_that_there_is_not():
+    """It ended in a KeyError after an example was learned."""
+    one = learner()
+    before = bits(one)
+    with pytest.raises(ConfigError, match=r"^window='middle': .*forward"):
+        one.fit(fake.Points(3), callbacks=[Record("hidden", "potential", window="middle")])
+    assert bits(one) == before
+    with pytest.raises(ConfigError, match=r"^window='middle'"):
+        one.present(STIMULUS, record=[Average("hidden", "potential", SOMA, "middle")])

@@ -5,7 +5,7 @@ import pytest
 
 from segdend_plugin import Connections, Graph, Initial, Learner, Population, layered, rules, tasks
 from segdend_plugin.errors import SegDendError
-from segdend_plugin.kinds import Lumped, Poisson
+from segdend_plugin.kinds import Lumped, Own, Poisson
 from segdend_plugin.model import state as states
 
 PAIR = (Population("in", 3, Poisson(), 0, bias=False), Population("out", 2, Lumped(), 3, teacher=True))
@@ -44,6 +44,8 @@ def graph(**changed):
         (lambda: Lumped(g_leak=0.0), "g_leak=0.0"),
         (lambda: Lumped(g_apical=-1.0), "g_apical=-1.0"),
         (lambda: Lumped(g_basal="a"), "g_basal='a'"),
+        (lambda: Own(drive_per_weight=-1.0), "drive_per_weight=-1.0"),
+        (lambda: Own(gain=float("nan")), "gain=nan"),
         (lambda: layered([64]), "sizes=[64]"),
         (lambda: Learner([64, 5, 10]), "network=[64, 5, 10]"),
         (lambda: Learner(graph(), "guerguiev"), "rule='guerguiev'"),

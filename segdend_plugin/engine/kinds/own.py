@@ -22,7 +22,7 @@ from segdend_plugin.model.places import Place
 from segdend_plugin.model.trial import Signal, Trial, Window
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.rule.targets import equivalent_potential
-from segdend_plugin.types import Array, HocObject, Integers, Segment
+from segdend_plugin.types import Array, HocObject, Integers, Segment, is_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,12 @@ class Own:
     scale: Scale = Scale()  # noqa: RUF009  frozen
     gain: float = 1.0
     drive_per_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("gain", "drive_per_weight"):
+            value = getattr(self, name)
+            if not is_number(value) or value <= 0:
+                raise ConfigError(f"{name}={value!r}: give a number above 0.")
 
     @property
     def offers(self) -> frozenset[tuple[Quantity, str]]:
