@@ -284,6 +284,7 @@ def test_inputs_that_run_by_themselves_need_no_drive(h, ranks):
     learner = Learner(network, Guerguiev(), learning_rates=0.1)
     rasters = []
     for _ in range(2):
+        h.finitialize(-65)  # a trial begins at the present time; NetStims take their new streams when they start anew
         trained = learner.begin_trial(Stimulus({}, {"out": TARGET}))
         h.finitialize(-65)
         ranks.pc.psolve(trained.duration)
