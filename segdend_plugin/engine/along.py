@@ -29,15 +29,7 @@ def adjoint(post: Array, kernel: tuple[float, float], dt: float) -> Array:
     Array
         Shape (steps, n).
     """
-    slow, fast = kernel
-    decays = np.array([[exp(-dt / slow)], [exp(-dt / fast)]])
-    gain = 1.0 / (slow - fast)
-    later = np.zeros((2, post.shape[1]))
-    result = np.empty_like(post)
-    for step in range(len(post) - 1, -1, -1):
-        later = decays * (post[step] + later)
-        result[step] = gain * (later[0] - later[1])
-    return result
+    return filtered(post[::-1], kernel, dt)[::-1]  # the filter, run backwards
 
 
 def mean_of_windows(arrived: Integers, first: int, last: int, kernel: tuple[float, float], dt: float) -> Array:

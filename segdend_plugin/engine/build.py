@@ -160,9 +160,9 @@ class _Maker:
     def make(self, connections: Connections) -> Learned:
         """Make one set, connect what drives it, and let it drive the cells."""
         cells = self.cells[connections.post]
-        if isinstance(cells, InputCells):
+        if connections.form == "sparse":
             raise ConfigError(
-                f"set {connections.name!r}: nothing can land on the inputs {connections.post!r}: let it end on cells."
+                f"set {connections.name!r}: form='sparse': its NetCons are a host's, and none were given: take 'dense'."
             )
         if connections.memory and cells.splits | isinstance(cells, CableCells):
             raise ConfigError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT
 from segdend_plugin.engine.along import adjoint
-from segdend_plugin.engine.learned import Bound
+from segdend_plugin.engine.learned import Bound, check_outer
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model.changes import Along, Decay, Outer
 from segdend_plugin.model.graph import Connections
@@ -281,14 +281,11 @@ class Dense:
             return Bound((change.connections, change.factor), lambda: None)
         if isinstance(change, Along):
             return self._bind_along(change)
+        check_outer(change, self.n_pre, windows)
         post = change.post if change.post.shape == (self.n_post,) else change.post[positions]
         if change.pre is not None:
             pre = change.pre
-            if pre.shape != (self.n_pre,):
-                raise ConfigError(f"rule: pre of {change.connections!r} has shape {pre.shape}: give ({self.n_pre},).")
             return Bound(None, lambda: self.learn_with(pre, post))
-        if change.window not in windows:
-            raise ConfigError(f"rule: the trial has no window {change.window!r}: take one of {', '.join(windows)}.")
         window = windows[change.window]
         if keep:
             kept = self.filtered(window)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.changes import Along, Decay, Outer
 from segdend_plugin.model.graph import Connections
 from segdend_plugin.model.trial import Trial
@@ -28,6 +29,14 @@ class Bound:
 
     decay: tuple[str, float] | None
     add: Callable[[], None]
+
+
+def check_outer(change: Outer, n_pre: int, windows: Mapping[str, int]) -> None:
+    """Raise `ConfigError` if a set of `n_pre` presynaptic cells has not what a change is made of."""
+    if change.pre is not None and change.pre.shape != (n_pre,):
+        raise ConfigError(f"rule: pre of {change.connections!r} has shape {change.pre.shape}: give ({n_pre},).")
+    if change.pre is None and change.window not in windows:
+        raise ConfigError(f"rule: the trial has no window {change.window!r}: take one of {', '.join(windows)}.")
 
 
 class Learned(Protocol):

@@ -8,7 +8,7 @@ import numpy as np
 
 from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT
 from segdend_plugin.engine.along import adjoint, mean_of_windows
-from segdend_plugin.engine.learned import Bound
+from segdend_plugin.engine.learned import Bound, check_outer
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model.changes import Along, Decay, Outer
@@ -56,6 +56,7 @@ class Sparse:
         from neuron import h
 
         self.connections, self._dt, self._unit = connections, graph.dt, unit
+        self._n_pre = len(gids)
         self.n_pre, self._n_post = graph.n_pre(connections), graph[connections.post].size
         column = {position: k for k, position in enumerate(np.asarray(local).tolist())}
         ordered = sorted(synapses, key=lambda synapse: (synapse[1], synapse[0]))
@@ -182,13 +183,9 @@ class Sparse:
             steps, synapses = steps[inside], synapses[inside]
             added = self._sum(synapses, later[steps, self.column[synapses]])
         else:
+            check_outer(change, self._n_pre, windows)
             post = change.post if change.post.shape == (n,) else change.post[positions]
-            if change.pre is not None:
-                pre = change.pre[self.pre]
-            elif change.window in windows:
-                pre = self.filtered(windows[change.window])
-            else:
-                raise ConfigError(f"rule: the trial has no window {change.window!r}: take one of {', '.join(windows)}.")
+            pre = self.filtered(windows[change.window]) if change.pre is None else change.pre[self.pre]
             added = pre * post[self.column]
 
         def add() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import subprocess
 import sys
@@ -42,15 +41,6 @@ def provenance(began: datetime, data: dict[str, str]) -> dict[str, Any]:
 def now() -> datetime:
     """Return the time, in UTC."""
     return datetime.now(timezone.utc)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the digest of a file."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def commit() -> str | None:

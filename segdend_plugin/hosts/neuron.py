@@ -205,6 +205,8 @@ _WITH_CELL = 2
 def _misfit(population: Population, handles: build.Handles, given: Gids) -> str | None:
     """Return what is wrong with cells of this rank."""
     where = f"population {population.name!r}"
+    if not isinstance(given.kind, (Own, Poisson)):
+        return f"{where}: kind={given.kind!r}: the model has made these cells: take kind=Own()."
     if isinstance(given.kind, Poisson):
         other = next((h for _, h in handles if h.point is None or not h.point.hname().startswith("SegDendInput")), None)
         if other is not None:
@@ -224,8 +226,6 @@ def _mismatch(
     one: NetCons, graph: Graph, gids: Mapping[str, Sequence[int]], handles: Mapping[str, build.Handles]
 ) -> str | None:
     """Return what is wrong with NetCons of this rank."""
-    if not isinstance(graph[one.post].kind, Own):
-        return f"set {one.name!r}: nothing may land on the inputs {one.post!r}: take other cells."
     known = {gid for name in graph.set(one.name).pre for gid in gids[name]}
     here = {handle.gid for _, handle in handles[one.post]}
     for pre, post, netcon in one.netcons:

@@ -53,6 +53,13 @@ class Kind(Protocol):
         ...
 
 
+LANDS_AS: Mapping[Form, frozenset[str]] = {
+    "dense": frozenset({"currents", "conductances"}),
+    "sparse": frozenset({"netcons"}),
+}
+"""As what a set of each form lands on cells; a kind accepts one of them."""
+
+
 @dataclass(frozen=True)
 class Initial:
     """How the first weights of a set are drawn, each column from a stream of its postsynaptic cell.
@@ -222,6 +229,7 @@ class Graph:
                     raise ConfigError(f"set {connections.name!r}: there is no population {name!r}: add it.")
             if len(set(connections.pre)) < len(connections.pre) or not connections.pre:
                 raise ConfigError(f"set {connections.name!r}: pre={connections.pre}: name each population once.")
+            self._can_land(connections)
         taken = 0
         for population in sorted(self.populations, key=lambda p: p.first):
             if population.first < taken:
@@ -230,6 +238,16 @@ class Graph:
                     f"count on, from {taken}."
                 )
             taken = population.first + population.size
+
+    def _can_land(self, connections: Connections) -> None:
+        kind, where = self[connections.post].kind, f"set {connections.name!r}"
+        if not kind.accepts:
+            raise ConfigError(f"{where}: nothing can land on {connections.post!r} ({kind.label}): let it end on cells.")
+        if not kind.accepts & LANDS_AS[connections.form]:
+            other = next(form for form in LANDS_AS if form != connections.form)
+            raise ConfigError(
+                f"{where}: form={connections.form!r}: {connections.post!r} ({kind.label}) takes {other!r} sets only."
+            )
 
     def set_names(self) -> Iterator[str]:
         """Return the names of all sets."""
@@ -269,10 +287,6 @@ class Graph:
             for key in ((c.post, c.role), (c.post, None)):
                 found[key] = (*found.get(key, ()), c)
         return found
-
-    def out_of(self, population: str) -> tuple[Connections, ...]:
-        """Return the sets that leave a population."""
-        return tuple(c for c in self.connections if population in c.pre)
 
     def n_pre(self, connections: Connections) -> int:
         """Return how many cells a set comes from."""

@@ -260,11 +260,6 @@ class Schedule:
         """Number of steps in the forward window."""
         return self.forward_end - self.settle
 
-    @property
-    def target_steps(self) -> int:
-        """Number of steps in the target window."""
-        return self.end - self.forward_end - self.settle
-
     def time(self, step: int) -> float:
         """Return the time (ms) at the end of `step` steps."""
         return step * self.dt

@@ -96,6 +96,8 @@ def test(nodes: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def main(words: list[str]) -> int:
     """Run all mutants, or those that are asked for."""
     chosen = [mutant for mutant in mutants() if not words or any(word in mutant.name for word in words)]
+    if not chosen:
+        raise SystemExit(f"No mutant has {' or '.join(words)} in its name: take a word of tests/mutants/mutants.yaml.")
     with TemporaryDirectory(prefix="segdend-mutants-") as temporary:
         folder = Path(temporary).resolve()
         copy_project(folder)

@@ -161,6 +161,8 @@ def test_an_outer_change_and_a_decay_reach_the_netcons_once(model):
         network.bind([seen], Changes((Outer("out->hidden", np.zeros(8)),)))
     with pytest.raises(ConfigError, match="it has no biases"):
         network.bind([seen], Changes((Bias("hidden", np.zeros(8)),)))
+    with pytest.raises(ConfigError, match=r"pre of 'hidden->out' has shape \(9,\): give \(8,\)"):
+        network.bind([seen], Changes((Outer("hidden->out", post, pre=np.zeros(9)),)))
     assert back == [netcon.weight[0] for *_, netcon in model.back]
 
 

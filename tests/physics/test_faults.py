@@ -11,8 +11,9 @@ import pytest
 from segdend_plugin.cells.templates import Membrane
 from segdend_plugin.engine.kinds.cable import Cable
 from segdend_plugin.engine.kinds.lumped import Lumped
+from segdend_plugin.engine.kinds.poisson import Poisson
 from segdend_plugin.engine.layered import chain, layered
-from segdend_plugin.errors import SegDendError
+from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.learner import Learner
 from segdend_plugin.model.changes import Bias, Changes, Outer
 from segdend_plugin.model.graph import Connections, Graph, Initial, Population
@@ -165,6 +166,7 @@ IN_TURN = """
 import sys
 from segdend_plugin.engine.kinds.cable import Cable
 from segdend_plugin.cells.templates import Membrane
+from segdend_plugin.engine.kinds.poisson import Poisson
 from segdend_plugin.engine.layered import layered
 from segdend_plugin.learner import Learner
 from segdend_plugin.model.state import weights_sha256
@@ -370,6 +372,7 @@ from segdend_plugin.engine import mpi
 ranks = mpi.start()
 from segdend_plugin.cells.templates import Membrane
 from segdend_plugin.engine.kinds.cable import Cable
+from segdend_plugin.engine.kinds.poisson import Poisson
 from segdend_plugin.engine.layered import layered
 from segdend_plugin.learner import Learner
 from segdend_plugin.model.state import weights_sha256
@@ -576,3 +579,9 @@ def test_the_queue_of_events_stays_as_it_was(ranks):
         assert run() == found[-1]
     cvode.queue_mode(False, False)
     assert found[0] != found[1], "the order counts"
+
+
+def test_a_cell_of_ours_gets_no_dense_set_in_place_of_a_sparse_one(ranks):
+    populations = (Population("in", 3, Poisson(), 0, bias=False), Population("cells", 2, L4, 3))
+    with pytest.raises(ConfigError, match="its NetCons are a host's"):
+        build(Graph(0, 1.0, populations, (Connections("set", ("in",), "cells", form="sparse"),)))

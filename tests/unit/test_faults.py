@@ -11,6 +11,8 @@ import segdend_plugin
 from segdend_plugin.cells.units import TAU_SHORT
 from segdend_plugin.engine.kinds.cable import Cable
 from segdend_plugin.engine.kinds.lumped import Lumped
+from segdend_plugin.engine.kinds.own import Own
+from segdend_plugin.engine.kinds.poisson import Poisson
 from segdend_plugin.engine.layered import chain, layered
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config, graph
@@ -222,3 +224,22 @@ def test_only_the_command_line_prints():
         if any(isinstance(called, ast.Name) and called.id == "print" for called in calls):
             printing.append(str(file.relative_to(package)))
     assert printing == []
+
+
+# ---- what can land on which cells
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "said"),
+    [
+        (Poisson(), "dense", "nothing can land on 'cells'"),
+        (Poisson(), "sparse", "nothing can land on 'cells'"),
+        (Lumped(), "sparse", "takes 'dense' sets only"),
+        (Own(), "dense", "takes 'sparse' sets only"),
+    ],
+)
+def test_a_set_lands_only_on_cells_that_accept_it(kind, form, said):
+    populations = (Population("in", 3, Poisson(), 0, bias=False), Population("cells", 2, kind, 3))
+    with pytest.raises(ConfigError, match=said) as error:
+        Graph(0, 1.0, populations, (Connections("set", ("in",), "cells", form=form),))
+    one_sentence(error)

@@ -1,12 +1,11 @@
 """Feedback weights: random, sparse, symmetric, noisy, sign-concordant, learned."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
+from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.model.graph import Connections, Cost, Graph, Initial, Population
+from segdend_plugin.model.graph import Connections, Graph, Initial, Population
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule.feedback import (
     Feedback,
@@ -19,25 +18,15 @@ from segdend_plugin.rule.feedback import (
 from segdend_plugin.rule.plateau import plateau
 
 
-@dataclass(frozen=True)
-class Cell:
-    label: str = "cell"
-    offers: frozenset = frozenset()
-    accepts: frozenset = frozenset()
-
-    def cost(self, dt):
-        return Cost(0.0, 0)
-
-
 def chain(*layers, n_output=3, seed=0, route="broadcast", **initial):
     """A graph of hidden layers, each a number of cells or several; feedback sets are called after their population."""
-    populations, sets, below, first = [Population("in", 20, Cell(), 0, bias=False)], [], ("in",), 20
+    populations, sets, below, first = [Population("in", 20, Lumped(), 0, bias=False)], [], ("in",), 20
     for depth, layer in enumerate((*layers, n_output)):
         names = []
         for k, size in enumerate(layer if isinstance(layer, tuple) else (layer,)):
             name = "out" if depth == len(layers) else f"{depth}{'abc'[k]}"
             names.append(name)
-            populations.append(Population(name, size, Cell(), first, teacher=name == "out"))
+            populations.append(Population(name, size, Lumped(), first, teacher=name == "out"))
             sets.append(Connections(f"to {name}", below, name))
             first += size
         below = tuple(names)

@@ -20,7 +20,7 @@ def graph(seed=0, dt=1.0):
 def test_without_jitter():
     s = phases.training_schedule(0, 5, jitter=False, **PAPER)
     assert (s.settle, s.forward_end, s.end) == (30, 50, 100)
-    assert (s.forward_steps, s.target_steps) == (20, 20)
+    assert s.forward_steps == 20
 
 
 def test_phases_are_wald_distributed_above_50_ms():

@@ -31,7 +31,7 @@ class Scale:
 class Cell:
     label: str = "cell"
     offers: frozenset = CABLE
-    accepts: frozenset = frozenset()
+    accepts: frozenset = frozenset({"currents"})
     scale: Scale | None = Scale()
 
     def cost(self, dt):

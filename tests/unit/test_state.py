@@ -1,33 +1,23 @@
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
+from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model import state as states
-from segdend_plugin.model.graph import Connections, Cost, Graph, Population
+from segdend_plugin.model.graph import Connections, Graph, Population
 from segdend_plugin.model.state import State
-
-
-@dataclass(frozen=True)
-class Plain:
-    label: str = "plain"
-    offers: frozenset = frozenset({("potential", "soma")})
-    accepts: frozenset = frozenset({"currents"})
-
-    def cost(self, dt):
-        return Cost(1.0, 1)
-
 
 GRAPH = Graph(
     0,
     1.0,
     (
-        Population("in", 3, Plain(), 0, bias=False),
-        Population("hidden", 2, Plain(), 3),
-        Population("out", 2, Plain(), 5, teacher=True),
+        Population("in", 3, Lumped(), 0, bias=False),
+        Population("hidden", 2, Lumped(), 3),
+        Population("out", 2, Lumped(), 5, teacher=True),
     ),
     (
         Connections("in/hidden", ("in",), "hidden"),
@@ -128,7 +118,7 @@ def test_a_mismatch_is_said_by_name(tmp_path):
     states.compare(saved, states.fingerprint(GRAPH, rule=Nameless(), rates={"out": 1.0}), tmp_path)
     for now, name in (
         (states.fingerprint(replace(GRAPH, seed=1)), "another graph"),
-        (states.fingerprint(GRAPH, rule=Plain()), "another rule"),
+        (states.fingerprint(GRAPH, rule=Lumped()), "another rule"),
         (states.fingerprint(GRAPH, rates={"out": 2.0}), "other learning rates"),
         (states.fingerprint(GRAPH, task="t"), "another task"),
     ):

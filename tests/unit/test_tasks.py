@@ -1,35 +1,26 @@
 """Tasks: what they show and want, how answers are decoded and scored, and what is refused."""
 
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
 from segdend_plugin import tasks
+from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.errors import DataError
-from segdend_plugin.model.graph import Connections, Cost, Graph, Population
+from segdend_plugin.model.graph import Connections, Graph, Population
 from segdend_plugin.model.trial import Signal, Stimulus, Trains
 from segdend_plugin.rule.targets import RATE_MAX
 from segdend_plugin.tasks import Classes, Courses, Examples, Images, Rates, SpikeTrains, TwoOrders
-
-
-@dataclass(frozen=True)
-class Cell:
-    label: str = "cell"
-    offers: frozenset = frozenset()
-    accepts: frozenset = frozenset()
-
-    def cost(self, dt):
-        return Cost(0.0, 0)
 
 
 def graph(inputs, outputs):
     sizes = {**inputs, **outputs}
     populations, first = [], 0
     for name, size in sizes.items():
-        populations.append(Population(name, size, Cell(), first, teacher=name in outputs))
+        populations.append(Population(name, size, Lumped(), first, teacher=name in outputs))
         first += size
     return Graph(0, 1.0, tuple(populations), tuple(Connections(f"to {p}", tuple(inputs), p) for p in outputs))
 

@@ -1,30 +1,21 @@
 """Initial weights against the table that the paper's formulas give, and the rest of what a graph says of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.model.graph import Connections, Cost, Graph, Initial, Population
+from segdend_plugin.model.graph import Connections, Graph, Initial, Population
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.rule import weights
-
-
-@dataclass(frozen=True)
-class Cell:
-    label: str = "cell"
-    offers: frozenset = frozenset()
-    accepts: frozenset = frozenset()
-
-    def cost(self, dt):
-        return Cost(0.0, 0)
 
 
 def graph(*sets, seed=0, sizes=(784, 200, 5), bias=True):
     names, first, populations = ("in", "cells", "others"), 0, []
     for name, size in zip(names, sizes, strict=True):
-        populations.append(Population(name, size, Cell(), first, bias=bias))
+        populations.append(Population(name, size, Lumped(), first, bias=bias))
         first += size
     return Graph(seed, 1.0, tuple(populations), sets or (Connections("up", ("in",), "cells"),))
 
