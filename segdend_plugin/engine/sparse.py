@@ -56,7 +56,6 @@ class Sparse:
         from neuron import h
 
         self.connections, self._dt, self._unit = connections, graph.dt, unit
-        self._n_pre = len(gids)
         self.n_pre, self._n_post = graph.n_pre(connections), graph[connections.post].size
         column = {position: k for k, position in enumerate(np.asarray(local).tolist())}
         ordered = sorted(synapses, key=lambda synapse: (synapse[1], synapse[0]))
@@ -183,7 +182,7 @@ class Sparse:
             steps, synapses = steps[inside], synapses[inside]
             added = self._sum(synapses, later[steps, self.column[synapses]])
         else:
-            check_outer(change, self._n_pre, windows)
+            check_outer(change, self.n_pre, windows)
             post = change.post if change.post.shape == (n,) else change.post[positions]
             pre = self.filtered(windows[change.window]) if change.pre is None else change.pre[self.pre]
             added = pre * post[self.column]
