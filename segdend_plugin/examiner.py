@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -203,7 +204,13 @@ class Examiner:
         return self
 
     def restore(self, state: State) -> None:
-        """Take weights, rule state and the number of the example from a state that every rank has."""
+        """Take weights, rule state, the number of the example and derived numbers from a state that every rank has."""
+        if state.fingerprint.get("graph") == self.graph.fingerprint and not self.network.adopt(state.derived):
+            warnings.warn(
+                "state: calibrations of this machine differ from those that it holds: results can differ in the last "
+                "bits.",
+                stacklevel=3,
+            )
         self.network.scatter(state.weights, state.biases)
         self.rule_state.update((name, array) for name, array in state.rule.items() if name in self.rule_state)
         self.example, self._meets_next = state.example, False

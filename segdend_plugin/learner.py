@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -360,13 +359,6 @@ class Learner(Examiner):
             raise DataError(
                 f"resume={path!r}: it has seen {state.example} examples and this call goes from {start} to "
                 f"{self.end}: give a state of this call."
-            )
-        derived = self.network.derived
-        if any(not np.array_equal(state.derived.get(name, np.empty(0)), derived[name]) for name in derived):
-            warnings.warn(
-                f"resume={path!r}: calibrations of this machine differ from those of the state: results can "
-                "differ in the last bits.",
-                stacklevel=3,
             )
         self.restore(state)
         self.seconds = state.seconds

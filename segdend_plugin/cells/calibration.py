@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from segdend_plugin.cells.electrotonics import Segregation, segregation, transfer_impedance
-from segdend_plugin.cells.sites import Ground, Place, segment_at
+from segdend_plugin.cells.sites import Candidates, Ground, Place, segment_at
 from segdend_plugin.cells.units import TAU_SHORT, Scale
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.rule.plateau import unblocked
@@ -65,11 +65,11 @@ class Port:
     soma: Array
     nexus: Array | None
 
-    def sites(self, ground: Ground, rng: np.random.Generator) -> tuple[list[Place], list[int]]:
+    def sites(self, among: Candidates, rng: np.random.Generator) -> tuple[list[Place], list[int]]:
         """Return the places of one cell, and which candidates they are."""
         if not self.counts:
             return list(self.places), list(range(len(self.places)))
-        drawn = ground.places(rng)
+        drawn = among.places(rng)
         starts = np.cumsum([0, *self.counts])
         return drawn, [int(starts[k]) + segment_at(x, self.counts[k]) for k, x in drawn]
 
@@ -142,7 +142,7 @@ def calibrate(
     if back is None:
         return Calibration(basal, None, None)
     port = _port(soma, back, nexus)
-    tuft = [back.segment(place) for place in port.sites(back, rng)[0]]
+    tuft = [back.segment(place) for place in port.sites(back.candidates(), rng)[0]]
     return Calibration(basal, port, segregation(soma, tuft, [place for section in places for place in section]))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -123,16 +123,6 @@ class Segregation:
         """Return the numbers as plain data."""
         return asdict(self)
 
-    def with_basal_of(self, full: Mapping[str, float | None]) -> Segregation:
-        """Return this with the basal indices of a full cell: a reduced one has no basal dendrites of its own.
-
-        Parameters
-        ----------
-        full
-            What :meth:`to_dict` made of the full cell; where it is empty, there are none.
-        """
-        return replace(self, index=full.get("index"), independence=full.get("independence"))
-
 
 def segregation(soma: Segment, tuft: Sequence[Segment], basal: Sequence[Segment] = ()) -> Segregation:
     """Measure how segregated the tuft sites are from soma and basal dendrites.
@@ -169,54 +159,6 @@ def segregation_of(impedance: Complex, tuft_sites: int) -> Segregation:
         independence=of(cable.independence_index, 2),
         index_soma=of(cable.segregation_index, 1),
         independence_soma=of(cable.independence_index, 1),
-    )
-
-
-@dataclass(frozen=True)
-class Responses:
-    """Complex impedances (MOhm) of a cell with one soma, many basal places and a tuft.
-
-    The tuft is one port: current spreads evenly over its sites, and their mean potential is read.
-
-    Attributes
-    ----------
-    frequencies
-        In Hz, shape (n,).
-    soma, between, tuft
-        Input impedance of the soma, transfer impedance from soma to tuft, input impedance of the tuft, shape (n,).
-    basal
-        Transfer impedance from every basal place to the soma, shape (n, n_places).
-    """
-
-    frequencies: Array
-    soma: Complex
-    between: Complex
-    tuft: Complex
-    basal: Complex
-
-
-def responses(soma: Segment, basal: Sequence[Segment], tuft: Sequence[Segment], frequencies: Array) -> Responses:
-    """Measure how soma and tuft of a cell answer to current at the soma, at basal places and in the tuft.
-
-    Parameters
-    ----------
-    soma
-        The segment that spikes.
-    basal
-        Places of feed-forward synapses.
-    tuft
-        Segments that feedback lands on.
-    frequencies
-        In Hz.
-    """
-    from_soma = np.array([_complex_transfer(soma, [soma, *tuft, *basal], frequency) for frequency in frequencies])
-    within = [[np.mean(_complex_transfer(site, tuft, frequency)) for site in tuft] for frequency in frequencies]
-    return Responses(
-        np.asarray(frequencies, dtype=float),
-        from_soma[:, 0],
-        from_soma[:, 1 : 1 + len(tuft)].mean(axis=1),
-        np.mean(within, axis=1),
-        from_soma[:, 1 + len(tuft) :],
     )
 
 

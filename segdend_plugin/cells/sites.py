@@ -10,7 +10,7 @@ import numpy as np
 
 from segdend_plugin.errors import MorphologyError
 from segdend_plugin.model.places import Landing, Region
-from segdend_plugin.types import Array, Section, Segment
+from segdend_plugin.types import Section, Segment
 
 Place: TypeAlias = tuple[int, float]
 """Index of a section of the region and position along it, 0 to 1."""
@@ -19,6 +19,31 @@ Piece: TypeAlias = tuple[int, float, float, float]
 
 FIXED = ("tips", "nexus", "soma")
 """Regions whose places are not drawn."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What the places of every cell of a kind are chosen from: plain data, which needs no cell.
+
+    Attributes
+    ----------
+    sites
+        Places per cell.
+    fixed
+        Those that follow from the shape alone, to be taken in turns.
+    pieces
+        What they are drawn from where there are no fixed ones.
+    """
+
+    sites: int
+    fixed: tuple[Place, ...]
+    pieces: tuple[Piece, ...]
+
+    def places(self, rng: np.random.Generator) -> list[Place]:
+        """Return the places of the cell that has this stream."""
+        if self.pieces:
+            return draw(self.pieces, self.sites, rng)
+        return [self.fixed[k % len(self.fixed)] for k in range(self.sites)]
 
 
 @dataclass(frozen=True)
@@ -82,12 +107,10 @@ class Ground:
         allowed = [(index[s.sec.name()], s.x) for s in found if landing.reaches(self._distance(s))]
         return self._some(allowed)[: landing.sites]
 
-    def places(self, rng: np.random.Generator) -> list[Place]:
-        """Return `sites` places of this cell, those that are not drawn in turns."""
-        if not self.is_fixed:
-            return draw(self.pieces(), self.landing.sites, rng)
-        fixed = self.fixed()
-        return [fixed[k % len(fixed)] for k in range(self.landing.sites)]
+    def candidates(self) -> Candidates:
+        """Return what the places of any cell of the kind are chosen from."""
+        fixed, pieces = (self.fixed(), []) if self.is_fixed else ([], self.pieces())
+        return Candidates(self.landing.sites, tuple(fixed), tuple(pieces))
 
     def _distance(self, segment: Segment) -> float:
         from neuron import h
@@ -151,42 +174,6 @@ def _nexus(regions: Mapping[str, Sequence[Section]]) -> list[Section]:
     tuft = {section.name() for section in regions.get("tuft", ())}
     ends = [s for s in regions.get("trunk", ()) if any(child.name() in tuft for child in s.children())]
     return ends[:1]
-
-
-@dataclass(frozen=True)
-class StandIn:
-    """The basal dendrites of a full cell, for which a few places on a reduced cell stand.
-
-    Attributes
-    ----------
-    pieces
-        Of the full cell's dendrites, from which places are drawn.
-    shares
-        For each of its basal sections, how each segment divides among the places, shape (n_segments, n_places);
-        rows add up to 1.
-    impedance
-        For each of these sections, the steady transfer impedance (MOhm) of each segment to the soma.
-    report
-        What people want to know of the reduction: numbers of compartments, and errors.
-    """
-
-    pieces: Sequence[Piece]
-    shares: Sequence[Array]
-    impedance: Sequence[Array]
-    report: Mapping[str, Any]
-
-    def spread(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Draw places as :func:`draw` does for the full cell.
-
-        Returns
-        -------
-        shares : Array
-            Of each, shape (count, n_places).
-        impedance : Array
-            To the soma of the full cell (MOhm), shape (count,).
-        """
-        drawn = [(k, segment_at(x, len(self.shares[k]))) for k, x in draw(self.pieces, count, rng)]
-        return np.array([self.shares[k][j] for k, j in drawn]), np.array([self.impedance[k][j] for k, j in drawn])
 
 
 def segment_at(x: float, count: int) -> int:

@@ -5,11 +5,10 @@ NEURON is imported inside the functions, so that importing this module costs not
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,13 +16,9 @@ from typing import Any
 import numpy as np
 
 from segdend_plugin.cells.active import AXIAL_RESISTIVITY, PARAMETERS, REVERSALS, SPINY, activate, settle
-from segdend_plugin.cells.electrotonics import responses, segregation
 from segdend_plugin.cells.files.swc import read_swc
 from segdend_plugin.cells.morphology import apical_regions
-from segdend_plugin.cells.reduction import FREQUENCIES, Reduction, reduce
-from segdend_plugin.cells.sites import ground
 from segdend_plugin.errors import MechanismError, MorphologyError
-from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing
 from segdend_plugin.resources import folder
 
 REGION_LISTS = ("all", "somatic", "basal", "apical", "axonal", "trunk", "oblique", "tuft")
@@ -212,85 +207,6 @@ def netpyne_cell_params(cell: Any) -> dict[str, Any]:
     return {
         "secs": {_name(section): _section_rule(section, centre) for section in cell.all},
         "secLists": {region: [_name(section) for section in getattr(cell, region)] for region in REGION_LISTS},
-    }
-
-
-def reduced_cell_params(
-    cell: Any, membrane: Membrane, feedforward: Landing = FORWARD, feedback: Landing = FEEDBACK
-) -> dict[str, Any]:
-    """Describe a few compartments that answer like a SegDendPyramidalPassive as a cell rule of NetPyNE.
-
-    Parameters
-    ----------
-    cell : SegDendPyramidalPassive (hoc object)
-        The full cell, left as it is.
-    membrane : Membrane
-        The one it was made with.
-    feedforward : Landing
-        Where on the basal dendrites of the full cell its synapses would land.
-    feedback : Landing
-        Where feedback would land, at places that are not drawn; the section `tuft` stands for all of them.
-
-    Returns
-    -------
-    dict
-        ``secs`` and ``secLists`` as of :func:`netpyne_cell_params`, each compartment a section whose near end sits on
-        the middle of its parent; and ``reduction``, which says what it stands for. Plain numbers and strings.
-
-        ``places``: names of the sections that basal synapses act on. ``pieces``: of the full cell's basal sections,
-        from which its places are drawn. For each of these sections and each of its segments, ``shares``: the share of
-        each place, and ``impedance``: to the soma of the full cell (MOhm). ``report``: compartments of the full cell
-        and of this one, the `segdend_plugin.cells.reduction.Errors` with the largest of them, and the
-        `segdend_plugin.cells.electrotonics.Segregation` of the full cell.
-    """
-    soma, regions = cell.soma[0](0.5), {region: list(getattr(cell, region)) for region in REGION_LISTS}
-    forward = ground(cell.hname(), soma, regions, feedforward, "feedforward")
-    back = ground(cell.hname(), soma, regions, feedback, "feedback")
-    basal, port = forward.sections, [back.segment(place) for place in back.fixed()]
-    places = [segment for section in basal for segment in section]
-    full = responses(soma, places, port, FREQUENCIES)
-    reduction = reduce(full, membrane.time_constant)
-    near, far = 1 + reduction.basal, len(reduction.leak) - 1
-    chains = [f"basal_{k}" for k in range(1, near)] + [f"apical_{k}" for k in range(1, far - near + 1)]
-    names = ["soma", *chains, "tuft"]
-    ends = np.cumsum([section.nseg for section in basal])[:-1]
-    return {
-        "secs": {name: _compartment(reduction, k, names, membrane) for k, name in enumerate(names)},
-        "secLists": {
-            **{region: [] for region in REGION_LISTS},
-            "all": names,
-            "somatic": names[:1],
-            "basal": names[1:near],
-            "apical": names[near:],
-            "trunk": names[near:-1],
-            "tuft": names[-1:],
-        },
-        "reduction": {
-            "places": names[:near],
-            "pieces": [list(piece) for piece in forward.pieces()],
-            "shares": [shares.tolist() for shares in np.split(reduction.shares, ends)],
-            "impedance": [steady.tolist() for steady in np.split(full.basal[0].real, ends)],
-            "report": {
-                "full_compartments": sum(section.nseg for section in cell.all),
-                "compartments": len(names),
-                "largest_error": reduction.errors.largest,
-                "errors": asdict(reduction.errors),
-                "segregation": segregation(soma, port, places).to_dict(),
-            },
-        },
-    }
-
-
-def _compartment(reduction: Reduction, k: int, names: Sequence[str], membrane: Membrane) -> dict[str, Any]:
-    """Return compartment `k` as a cylinder as long as wide; the axial conductance is that of its near half."""
-    leak = membrane.capacitance / (1000 * membrane.time_constant)  # S/cm2
-    diameter = math.sqrt(float(reduction.leak[k]) / (1e-2 * leak) / math.pi)  # um; 1 uS is 1e-2 S/cm2 um2
-    parent = int(reduction.parent[k])
-    resistivity = membrane.axial_resistivity if parent < 0 else 50 * math.pi * diameter / float(reduction.axial[k])
-    return {
-        "geom": {"L": diameter, "diam": diameter, "nseg": 1, "Ra": resistivity, "cm": membrane.capacitance},
-        "topol": {} if parent < 0 else {"parentSec": names[parent], "parentX": 0.5, "childX": 0.0},
-        "mechs": {"pas": {"g": leak, "e": membrane.rest}},
     }
 
 

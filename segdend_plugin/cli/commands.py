@@ -130,8 +130,8 @@ def _train(options: argparse.Namespace) -> None:
         )
         for cell, reduction in summary.reduction.items():
             print(
-                f"{cell} reduced from {reduction['full_compartments']} to {reduction['compartments']} compartments, "
-                f"responses within {100 * reduction['largest_error']:.1f} % up to 100 Hz"
+                f"{cell}: {reduction['states']} states follow {reduction['compartments']} compartments within "
+                f"{reduction['largest_error']:.0e} of a unit drive"
             )
 
 

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from segdend_plugin.cells.sites import StandIn
 from segdend_plugin.engine.background import Background
 from segdend_plugin.engine.dense import Dense, Kernel
 from segdend_plugin.engine.exchange import Exchange
 from segdend_plugin.engine.kinds.base import CellHandle, Cells
 from segdend_plugin.engine.kinds.cable import Cable, CableCells
+from segdend_plugin.engine.kinds.linear import Linear, LinearCells
 from segdend_plugin.engine.kinds.lumped import Lumped, LumpedCells
+from segdend_plugin.engine.kinds.measured import Measured
 from segdend_plugin.engine.kinds.poisson import InputCells, Poisson
+from segdend_plugin.engine.kinds.reconstruction import ReconstructedCells
 from segdend_plugin.engine.learned import Learned
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.readings import Readings
@@ -27,10 +29,11 @@ from segdend_plugin.types import Array, Integers
 Handles = Sequence[tuple[int, CellHandle]]
 """Position in the population and handle of each cell of this rank, ascending."""
 _NONE: Mapping[str, Learned] = {}
+_UNMEASURED: Mapping[str, Measured] = {}
 
 
 def make_cells(
-    session: Session, graph: Graph, handles: Mapping[str, Handles], stand_ins: Mapping[str, StandIn]
+    session: Session, graph: Graph, handles: Mapping[str, Handles], measured: Mapping[str, Measured] = _UNMEASURED
 ) -> dict[str, Cells]:
     """Make what reads and drives the cells of this rank, and calibrate them; every rank must call this.
 
@@ -42,8 +45,8 @@ def make_cells(
         What they belong to.
     handles
         Of every population, the cells of this rank, which owns their gids.
-    stand_ins
-        Of populations of reduced cells, the dendrites that these stand for.
+    measured
+        Of populations of linear cells, what such a cell is.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def make_cells(
     made: dict[str, Cells] = {}
     for population in graph.populations:
         mine = handles[population.name]
-        cells = _cells(graph, population, mine, stand_ins.get(population.name))
+        cells = _cells(graph, population, mine, measured)
         if isinstance(cells, CableCells):
             cells.calibrate(session.ranks)
         if not isinstance(cells, InputCells):
@@ -70,14 +73,16 @@ def split(handles: Handles) -> tuple[Integers, list[CellHandle]]:
     return np.array([position for position, _ in handles], dtype=np.int64), [handle for _, handle in handles]
 
 
-def _cells(graph: Graph, population: Population, mine: Handles, stand_in: StandIn | None) -> Cells:
+def _cells(graph: Graph, population: Population, mine: Handles, measured: Mapping[str, Measured]) -> Cells:
     (positions, handles), kind = split(mine), population.kind
     if isinstance(kind, Poisson):
         return InputCells(graph, population, handles, positions)
     if isinstance(kind, Lumped):
         return LumpedCells(graph, population, handles, positions, kind)
     if isinstance(kind, Cable):
-        return CableCells(graph, population, handles, positions, kind, stand_in)
+        return CableCells(graph, population, handles, positions, kind)
+    if isinstance(kind, Linear):
+        return LinearCells(graph, population, handles, positions, kind, measured[population.name])
     raise ConfigError(f"population {population.name!r}: {kind!r} is no kind of cell that can be built: choose another.")
 
 
@@ -120,14 +125,12 @@ def connect(
         cells[name].offer_rates(session.ranks.pc)
     if any(c.signal == "rates" for c in graph.connections):
         session.ranks.pc.setup_transfer()
-    if any(isinstance(p.kind, Cable) and p.kind.reduced for p in graph.populations):
-        # each compartment of all cells side by side: a fifth less time (full cells keep the order, and bits, they had)
-        session.order_nodes()
+    for own in cells.values():
+        own.complete()
     if rest is None:
         rest = next(own.scale.rest for own in cells.values() if not isinstance(own, InputCells))
     ordered = {c.name: sets[c.name] for c in graph.connections}
     network = Network(session, graph, cells, ordered, Readings(), rest, background)
-    network.derived = {f"{name}/impedance": own.derived for name, own in cells.items() if isinstance(own, CableCells)}
     session.network = network
     return network
 
@@ -164,7 +167,7 @@ class _Maker:
             raise ConfigError(
                 f"set {connections.name!r}: form='sparse': its NetCons are a host's, and none were given: take 'dense'."
             )
-        if connections.memory and cells.splits | isinstance(cells, CableCells):
+        if connections.memory and cells.splits | isinstance(cells, ReconstructedCells):
             raise ConfigError(
                 f"rule.psp_memory={connections.memory:g}: the membrane of {cells.population.kind.label!r} filters its "
                 "own spikes: take 0, or three_compartment cells."

@@ -62,7 +62,7 @@ class Dense:
         time_constants: tuple[float, float] = (TAU_LONG, TAU_SHORT),
         split: bool = False,
     ) -> None:
-        self.connections, self.split = connections, split
+        self.connections, self.split, self.n_slots = connections, split, n_slots
         self.n_pre, self.n_post = weights.shape
         self.slots = np.asarray(slots)
         self.place_gains: Array | None = None
@@ -79,9 +79,9 @@ class Dense:
         self._rates: HocObject | None = None
         self._keeps = self._learns_by_place = False
         if self.n_post:
-            self._make(n_slots, kernel)
+            self._make(kernel)
 
-    def _make(self, n_slots: int, kernel: Kernel) -> None:
+    def _make(self, kernel: Kernel) -> None:
         from neuron import h
 
         weights, constant = self.weights, self.constant
@@ -93,7 +93,7 @@ class Dense:
         self._weights = h.Vector(weights.size)
         self._constant = h.Vector(self.n_post)
         self._slots = h.Vector(np.asarray(self.slots, dtype=float))
-        self._n_drives = n_slots * self.n_post
+        self._n_drives = self.n_slots * self.n_post
         self._out = h.Vector(2 * self._n_drives if self.split else self._n_drives)
         self._change = h.Vector(self.n_post)
         self._factor = h.Vector(self.n_pre)
@@ -220,19 +220,10 @@ class Dense:
         """Return a reference to the size of the inhibitory drive of a place, if weights are split."""
         return self._out._ref_x[self._n_drives + slot * self.n_post + post]
 
-    def mix(self, mixture: HocObject, post: int, gains: HocObject) -> None:
-        """Let a SegDendMixture read the drives of all places of one local postsynaptic cell.
-
-        Parameters
-        ----------
-        mixture
-            The mechanism.
-        post
-            Index of the cell.
-        gains
-            Vector of the current (nA) for unit drive of each place, which the caller keeps.
-        """
-        mixture.bind(gains, self._out, post)
+    @property
+    def drives(self) -> HocObject:
+        """The Vector of the drives of all places, postsynaptic cell fastest, of a rank with cells."""
+        return self._out
 
     # ---- what it learns
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from segdend_plugin.engine.kinds.cable import Cable
+from segdend_plugin.engine.kinds.linear import Linear
 from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.engine.kinds.poisson import Poisson
 from segdend_plugin.errors import ConfigError
@@ -230,7 +230,7 @@ def layered(
 
 
 def _kind(cell: str) -> Kind:
-    return Lumped() if cell == LUMPED else Cable(label_of(cell), cell)
+    return Lumped() if cell == LUMPED else Linear(label_of(cell), cell)
 
 
 def label_of(cell: str) -> str:

@@ -72,8 +72,6 @@ class Network:
         self._waiting: tuple[Trial, Purpose, float] | None = None
         self.made_of: dict[str, str] = {}
         """Digests of the cell files that it was built from, by the label of the kind."""
-        self.derived: dict[str, Array] = {}
-        """Numbers that were derived on one machine and are read on resume."""
 
     @property
     def ranks(self) -> Ranks:
@@ -330,6 +328,20 @@ class Network:
         """Take weights and biases as :meth:`gather` gives them, the same on every rank, which keeps its own cells'."""
         self.check_alive()
         self.sets.scatter(weights, biases)
+
+    @property
+    def derived(self) -> dict[str, Array]:
+        """Numbers that were computed on one machine and that a resumed run reads; the same on every rank."""
+        return {f"{name}/{what}": array for name, own in self.cells.items() for what, array in own.derived.items()}
+
+    def adopt(self, derived: Mapping[str, Array]) -> bool:
+        """Take such numbers from a state, the same on every rank, and return whether all could be taken."""
+        self.check_alive()
+        taken = [
+            own.adopt({key[len(name) + 1 :]: array for key, array in derived.items() if key.startswith(f"{name}/")})
+            for name, own in self.cells.items()
+        ]
+        return all(taken)
 
     def close(self) -> None:
         """Give up every NEURON object; from then on every call is answered with one sentence."""

@@ -22,7 +22,7 @@ class Session:
         self.ranks = mpi.start()
         mechanisms.load()
         self.network: Network | None = None
-        self._owns_gids = self._orders_nodes = False
+        self._owns_gids = False
 
     def begin(self, *, owns_gids: bool) -> None:
         """Make room for a new network, on every rank: the one before gives up its NEURON objects, and its gids.
@@ -44,19 +44,11 @@ class Session:
         if self._owns_gids:
             self.ranks.pc.gid_clear()
             self._owns_gids = False
-        if self._orders_nodes:
-            self.ranks.pc.optimize_node_order(0)
-            self._orders_nodes = False
 
     @property
     def owns_gids(self) -> bool:
         """Whether the gids of the process are those of a network of ours, which go with it."""
         return self._owns_gids
-
-    def order_nodes(self) -> None:
-        """Keep each compartment of all cells side by side, as long as the network lives."""
-        self.ranks.pc.optimize_node_order(2)
-        self._orders_nodes = True
 
     @property
     def needs_events(self) -> bool:

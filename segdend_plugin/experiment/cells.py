@@ -8,7 +8,10 @@ from segdend_plugin.cells.files import source as sources
 from segdend_plugin.cells.sites import ground
 from segdend_plugin.cells.survey import FREQUENCIES, Electrotonics, measure
 from segdend_plugin.engine import mpi
-from segdend_plugin.engine.layered import LUMPED
+from segdend_plugin.engine.kinds import measured
+from segdend_plugin.engine.kinds.linear import Linear
+from segdend_plugin.engine.kinds.lumped import Lumped
+from segdend_plugin.engine.layered import LUMPED, Wiring, chain
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import graph
 from segdend_plugin.experiment.config import Experiment
@@ -33,13 +36,13 @@ def repairs(experiment: Experiment) -> dict[str, list[str]]:
     return {name: [str(finding) for finding in findings] for name, findings in found.items() if findings}
 
 
-def reduction(cell: str, cable: Cable, placement: Placement) -> dict[str, Any] | None:
-    """Return how well a few compartments stand for a cell; None where they have no places for its synapses."""
-    if not placement.suits_reduced_cells():
-        return None
-    landings = placement.feedforward.landing(), placement.feedback.landing()
-    report: dict[str, Any] = description.reduced(graph.cable(cell, cable), *landings)["reduction"]["report"]
-    return report
+def linear(cell: str, cable: Cable, placement: Placement, dt: float) -> dict[str, Any]:
+    """Return how well a linear system follows a cell with the sites of a description, in steps of `dt` ms."""
+    wiring = Wiring(placement.feedforward.landing(), placement.feedback.landing())
+    output = ("output", 1, Lumped())
+    kind = Linear(**graph.shape(cell, cable))
+    made = chain(0, dt, 1, [[("hidden", 1, kind)]], output, wiring)
+    return dict(measured.measure(made, "hidden", kind).report)
 
 
 def electrotonics(
@@ -74,5 +77,5 @@ def electrotonics(
     regions = {region: list(getattr(built, region)) for region in ("basal", "trunk", "oblique", "tuft")}
     landing = placement.feedback.landing()
     back = ground(cell, soma, regions | {"apical": list(built.apical)}, landing, "feedback")
-    places = back.fixed() if back.is_fixed else back.places(stream(0, Purpose.SITES, 0, 1))
+    places = back.fixed() if back.is_fixed else back.candidates().places(stream(0, Purpose.SITES, 0, 1))
     return measure(soma, regions, [back.segment(place) for place in places], frequencies)

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from segdend_plugin.cells.files.catalogue import names_a_file
 from segdend_plugin.cells.units import REST
+from segdend_plugin.engine.kinds.linear import Linear
 from segdend_plugin.engine.layered import LUMPED
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import keys
@@ -74,11 +75,9 @@ class Experiment(Part):
                 raise ValueError(f"{where}={mixture}: give every cell a fraction greater than 0")
             if abs(sum(mixture.values()) - 1.0) > 1e-6:
                 raise ValueError(f"{where}: the fractions add up to {sum(mixture.values()):g}: make them add up to 1")
-        if self.synapse.model == "conductance" and self.cable.reduced:
-            raise ValueError(
-                "synapse.model=conductance needs the full cells, because the compartments of a reduced cell share "
-                "synapses: set cable.reduced=false"
-            )
+        bent = self._not_linear()
+        if self.cable.solver == "linear" and bent is not None:
+            raise ValueError(f"cable.solver=linear cannot follow {bent}: set it to neuron, or leave it out")
         if self.feedback.learning_rate and (self.feedback.weights != "random" or self.feedback.noise):
             raise ValueError(
                 f"feedback.learning_rate={self.feedback.learning_rate:g} needs random feedback without noise: "
@@ -92,12 +91,6 @@ class Experiment(Part):
         self._suits_cells()
         if self.rule.plateau_gain != 1.0 and READOUTS[self.rule.plateau].is_fraction:
             raise ValueError(f"rule.plateau_gain={self.rule.plateau_gain:g}: {self.rule.plateau} has no sigmoid: set 1")
-        if self.cable.reduced and not self.placement.suits_reduced_cells():
-            forward, back = self.placement.feedforward.region, self.placement.feedback.region
-            raise ValueError(
-                f"cable.reduced: reduced cells have no places for {forward} synapses with feedback to {back}: take "
-                "placement.feedforward.region=basal with placement.feedback.region=tips or nexus"
-            )
         if self.cable.membrane == "active":
             self._suits_active_cells()
         rates, wanted = self.rule.learning_rates, len(self.layers.hidden) + 1
@@ -128,10 +121,6 @@ class Experiment(Part):
                     f"{where}.onto={own.onto!r} needs dendrites with a membrane, which {LUMPED} cells have not: take "
                     "'soma', or reconstructed cells"
                 )
-            if own.onto == "basal" and self.cable.reduced:
-                raise ValueError(
-                    f"{where}.onto='basal' needs the basal dendrites that reduced cells have not: take 'soma' or 'tuft'"
-                )
         return self
 
     def _suits_cells(self) -> None:
@@ -141,11 +130,6 @@ class Experiment(Part):
             raise ValueError(
                 f"rule.plateau={plateau}: three-compartment cells have no such thing: take average or bursts, or "
                 "reconstructed cells"
-            )
-        if plateau == "calcium" and cells and self.cable.membrane == "passive":
-            raise ValueError(
-                "rule.plateau=calcium: passive cells have no calcium channels: set cable.membrane=active, or take "
-                "another plateau"
             )
         if self.rule.psp_memory and cells - {LUMPED}:
             raise ValueError(
@@ -159,11 +143,23 @@ class Experiment(Part):
                 f"phases.dt={self.phases.dt:g} is too long for cable.membrane=active: give "
                 f"{LARGEST_ACTIVE_STEP:g} ms or less"
             )
-        if self.cable.reduced:
-            raise ValueError("cable.reduced=true is for passive cells: set it to false, or cable.membrane to passive")
         for key, signal in (("rule.feedforward", self.rule.feedforward), ("feedback.signal", self.feedback.signal)):
             if signal == "rates":
                 raise ValueError(f"{key}=rates, but active cells have spikes only: set it to spikes")
+
+    def _not_linear(self) -> str | None:
+        """Return what makes reconstructed cells something else than a linear system, None where nothing does."""
+        if self.cable.membrane == "active":
+            return "cable.membrane=active"
+        if self.synapse.model == "conductance":
+            return "synapse.model=conductance"
+        if not READOUTS[self.rule.plateau].offered_by(Linear("")):
+            return f"rule.plateau={self.rule.plateau}"
+        return None
+
+    def is_linear(self) -> bool:
+        """Return whether reconstructed cells are advanced as linear systems."""
+        return self.cable.solver != "neuron" and self._not_linear() is None
 
     def _mixtures(self) -> list[tuple[str, dict[str, float]]]:
         own = [("cells", self.cells)] if self.cells is not None else []

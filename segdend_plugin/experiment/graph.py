@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from segdend_plugin.cells.calibration import Synapse
 from segdend_plugin.cells.templates import Membrane
 from segdend_plugin.cells.units import REST, Scale
 from segdend_plugin.engine.kinds.cable import Cable
+from segdend_plugin.engine.kinds.linear import Linear
 from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.engine.layered import LUMPED, Part, Wiring, chain, label_of
 from segdend_plugin.errors import ConfigError
@@ -45,34 +48,40 @@ def kind(experiment: Experiment, cell: str) -> Kind:
     """Return what a hidden cell is."""
     if cell == LUMPED:
         return lumped(experiment, LUMPED, experiment.lumped.g_apical)
-    return cable(cell, experiment.cable, Synapse(**experiment.synapse.model_dump()), experiment.rule.location)
+    own, location = experiment.cable, experiment.rule.location
+    if experiment.is_linear():
+        return Linear(**shape(cell, own), location=location)
+    synapse = Synapse(**experiment.synapse.model_dump())
+    active = own.membrane == "active"
+    return Cable(**shape(cell, own), location=location, active=active, tonic=own.tonic, synapse=synapse)
 
 
-def cable(cell: str, cable: parts.Cable, synapse: Synapse = Synapse(), location: str = "blind") -> Cable:  # noqa: B008
-    """Return what a reconstruction is, with the membrane of a description."""
-    return Cable(
-        label_of(cell),
-        cell,
-        Membrane(
-            axial_resistivity=cable.axial_resistivity,
-            capacitance=cable.capacitance,
-            time_constant=cable.time_constant,
-            rest=REST,
-            d_lambda=cable.d_lambda,
-            frequency=cable.frequency,
-            nseg=cable.nseg,
-        ),
-        cable.apical_length,
-        cable.apical_diameter,
-        cable.repair,
-        cable.reduced,
-        cable.membrane == "active",
-        cable.tonic,
-        cable.somatic_gain,
-        Scale(REST, cable.unit, cable.calibration),
-        synapse,
-        location,
+def cable(cell: str, own: parts.Cable) -> Cable:
+    """Return what a reconstruction is on NEURON's solver, passive, with the membrane of a description."""
+    return Cable(**shape(cell, own))
+
+
+def shape(cell: str, own: parts.Cable) -> dict[str, Any]:
+    """Return what a reconstruction is, whatever advances it."""
+    membrane = Membrane(
+        axial_resistivity=own.axial_resistivity,
+        capacitance=own.capacitance,
+        time_constant=own.time_constant,
+        rest=REST,
+        d_lambda=own.d_lambda,
+        frequency=own.frequency,
+        nseg=own.nseg,
     )
+    return {
+        "label": label_of(cell),
+        "source": cell,
+        "membrane": membrane,
+        "apical_length": own.apical_length,
+        "apical_diameter": own.apical_diameter,
+        "repair": own.repair,
+        "gain": own.somatic_gain,
+        "scale": Scale(REST, own.unit, own.calibration),
+    }
 
 
 def lumped(experiment: Experiment, label: str, g_apical: float) -> Lumped:

@@ -14,6 +14,9 @@ from pydantic_core import ErrorDetails
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment.parts import HiddenLayer, InhibitionPart
 
+GONE = {"cable.reduced": "remove it, passive cells are linear by default"}
+"""Keys of earlier versions, and what to do with them."""
+
 
 class _Loader(yaml.SafeLoader):
     """Refuses a key that occurs twice, of which PyYAML keeps the last."""
@@ -93,6 +96,8 @@ def unknown(key: str, model: type[BaseModel]) -> str | None:
     for depth, step in enumerate(steps):
         if not is_model(part):
             return None
+        if key in GONE:
+            return f"{key}: {GONE[key]}"
         if step not in part.model_fields:
             return f"{key}: unknown key; {_nearest(steps[: depth + 1], model)}"
         part = part.model_fields[step].annotation
@@ -108,6 +113,8 @@ def sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
     """Return what is wrong with a field of a description, and the remedy, in one sentence."""
     location = [part for part in error["loc"] if part != "[key]" and not _is_union_tag(part)]
     field = ".".join(str(part) for part in location) or "The configuration"
+    if field in GONE:
+        return f"{field}: {GONE[field]}."
     if error["type"] == "extra_forbidden":
         return f"{field}: unknown key; {_nearest(location, model)}."
     message = error["msg"].removeprefix("Value error, ")

@@ -212,8 +212,10 @@ class Cable(Part):
     d_lambda: float = Field(0.2, ge=0.001, le=10, description="largest segment, in length constants at `frequency`")
     frequency: float = Field(100.0, ge=1, le=10_000, description="Hz")
     nseg: int | None = Field(None, ge=1, le=1001, description="segments of every section instead of the d_lambda rule")
-    reduced: bool = Field(
-        False, description="few compartments that answer at soma and tuft within 2 % up to 100 Hz: for searching"
+    solver: Literal["linear", "neuron"] | None = Field(
+        None,
+        description="linear: few states that follow a passive cell within 1e-5; neuron: NEURON's; by default linear "
+        "where membrane, synapses and plateau are",
     )
     repair: bool = Field(False, description="accept repairs of a cell's file that change the cell")
     apical_length: float = Field(1.0, ge=0.01, le=10, description="factor of the lengths of all apical sections")
@@ -276,10 +278,6 @@ class Placement(Part):
 
     feedforward: FeedforwardPlacement = FeedforwardPlacement()
     feedback: FeedbackPlacement = FeedbackPlacement()
-
-    def suits_reduced_cells(self) -> bool:
-        """Return whether reduced cells have places for these synapses."""
-        return self.feedforward.region == "basal" and self.feedback.region in ("tips", "nexus")
 
 
 class SynapsePart(Part):

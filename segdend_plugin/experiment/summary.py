@@ -8,7 +8,8 @@ from typing import Any
 
 from segdend_plugin.cells.cable import segregation_lumped
 from segdend_plugin.engine import calibrated
-from segdend_plugin.engine.kinds.cable import CableCells
+from segdend_plugin.engine.kinds.linear import LinearCells
+from segdend_plugin.engine.kinds.reconstruction import ReconstructedCells
 from segdend_plugin.engine.layered import LUMPED
 from segdend_plugin.engine.network import Network
 from segdend_plugin.experiment.cells import repairs
@@ -42,15 +43,15 @@ class Summary:
     train_images_per_second, build_seconds
         Wall-clock speed of training, and time to build the network beyond imports.
     compartments
-        Segments of all cells on all ranks.
+        Segments of all cells on all ranks; of linear cells those that they follow.
     segregation
         Per kind of cell: impedances (MOhm), attenuation and indices of segregation of tuft, soma and basal dendrites;
         of a three-compartment cell what there is of these.
     weights_sha256
         Digest of all forward weights and biases, in the order of the graph.
     reduction
-        Per kind of reduced cell: compartments of the full and the reduced one, and largest relative errors of the
-        responses of soma and tuft up to 100 Hz.
+        Per kind of linear cell: compartments of the cell, states that follow it, and the largest error of the
+        potentials for a drive between -1 and 1, for each pair of places and over all.
     repairs
         Per cell whose file did not go to NEURON as it is: what was different there, and what was made of it.
     calibration
@@ -148,7 +149,7 @@ def segregation(network: Network, lumped: Lumped) -> dict[str, dict[str, float |
         cells, label = network.cells[population.name], population.kind.label
         if label == LUMPED:
             found[label] = segregation_lumped(lumped.g_leak, lumped.g_basal, lumped.g_apical)
-        elif isinstance(cells, CableCells) and cells.segregation is not None:
+        elif isinstance(cells, ReconstructedCells) and cells.segregation is not None:
             found[label] = cells.segregation.to_dict()
     return found
 
@@ -158,19 +159,16 @@ def calibration(network: Network) -> dict[str, dict[str, Any]]:
     kinds: dict[str, list[calibrated.Calibrated]] = {}
     gain, rest = 0.0, 0.0
     for cells in (network.cells[population.name] for population in network.graph.hidden):
-        if isinstance(cells, CableCells):
-            kinds.setdefault(cells.kind.label, []).append(cells.calibrated)
+        if isinstance(cells, ReconstructedCells):
+            kinds.setdefault(cells.population.kind.label, []).append(cells.calibrated)
             gain, rest = cells.gain, cells.scale.rest
     return calibrated.report(network.ranks, kinds, gain, rest) if kinds else {}
 
 
 def reduction(network: Network) -> dict[str, dict[str, Any]]:
     """Return what the reduction of each kind of cell is worth."""
-    return {
-        cells.kind.label: dict(cells.stand_in.report)
-        for cells in network.cells.values()
-        if isinstance(cells, CableCells) and cells.stand_in is not None
-    }
+    own = [cells for cells in network.cells.values() if isinstance(cells, LinearCells)]
+    return {cells.kind.label: dict(cells.measured.report) for cells in own}
 
 
 def compartments(network: Network) -> int:
@@ -178,4 +176,6 @@ def compartments(network: Network) -> int:
     from neuron import h
 
     mine = sum(section.nseg for section in h.allsec() if not section.name().startswith("segdend_"))
+    linear = (cells for cells in network.cells.values() if isinstance(cells, LinearCells))
+    mine += sum(cells.n * cells.measured.report["compartments"] for cells in linear)
     return sum(network.ranks.allgather(mine))

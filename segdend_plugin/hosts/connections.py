@@ -38,7 +38,7 @@ from segdend_plugin.rule.inhibition import Inhibition
 from segdend_plugin.types import is_number
 
 MECHANISM = "SegDend"
-INPUT, LUMPED = "SegDendInput", "SegDendLumped"
+INPUT, LUMPED, LINEAR = "SegDendInput", "SegDendLumped", "SegDendLinear"
 FIELDS = ("preConds", "postConds", "sec", "delay", "plast")
 """What is read of a connection rule of ours."""
 ROLES = ("forward", "feedback", "inhibition")
@@ -173,8 +173,12 @@ def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, i
         return Poisson()
     if tags.get("cellModel") == INPUT:
         raise ConfigError(f"popParams[{name!r}]: nothing can land on {INPUT} cells: let the rule end on other cells.")
+    if tags.get("cellModel") == LINEAR:
+        raise ConfigError(f"popParams[{name!r}]: {LINEAR} cells are made by layered() only: give a cellType.")
     label = str(tags.get("cellType", name))
     rule = sim.net.params.cellParams.get(label) or {}
+    if rule.get("reduction") is not None:
+        raise ConfigError(f"cellParams[{label!r}]: it has 'reduction', and reduced cells are gone: give the full cell.")
     secs = rule.get("secs") or {}
     points = [point for sec in secs.values() for point in (sec.get("pointps") or {}).values()]
     lumped = next((point for point in points if point.get("mod") == LUMPED), None)
@@ -191,7 +195,6 @@ def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, i
     return Cable(
         label,
         membrane=Membrane(time_constant=_time_constant(secs)),
-        reduced=rule.get("reduction") is not None,
         active=rule.get("active") is not None,
         gain=kinds.gain,
         scale=kinds.scale,

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from segdend_plugin.cells import active, templates
 from segdend_plugin.cells.files import source as sources
-from segdend_plugin.cells.reduction import TOLERANCE
 from segdend_plugin.cells.units import CELSIUS, REST, lumped_conductance
 from segdend_plugin.engine import mpi
 from segdend_plugin.engine.kinds.cable import Cable
+from segdend_plugin.engine.kinds.linear import Linear
 from segdend_plugin.engine.kinds.lumped import Lumped
+from segdend_plugin.engine.kinds.measured import Measured, measure
 from segdend_plugin.engine.kinds.poisson import Poisson
+from segdend_plugin.engine.kinds.reconstruction import Reconstruction
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.session import session
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.hosts import netpyne as host
-from segdend_plugin.hosts.connections import INPUT, LUMPED
+from segdend_plugin.hosts.connections import INPUT, LINEAR, LUMPED
 from segdend_plugin.model.graph import Graph, Kind
-from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing
 from segdend_plugin.types import HocObject
 
 LUMPED_DIAMETER = 56.4189583548  # um: 10^4 um2, 100 pF at 1 uF/cm2, as in templates/three_compartment.hoc
+
+T = TypeVar("T")
 
 log = logging.getLogger("segdend_plugin")
 
@@ -43,15 +48,16 @@ def build(graph: Graph) -> Network:
     graph
         Of cells that this project can make: inputs, three-compartment cells and reconstructions.
     """
-    session().begin(owns_gids=True)  # before a cell is measured to be reduced, which updates all that NEURON holds
-    network = host.construct(net_params(graph), sim_config(graph), lambda _: graph)
+    session().begin(owns_gids=True)  # before a cell is measured, which updates all that NEURON holds
+    params, measured = net_params(graph), _measured(graph)
+    network = host.construct(params, sim_config(graph), lambda _: graph, measured=measured)
     network.made_of = mpi.start().broadcast(_digests(graph) if mpi.start().is_root else {})
     return network
 
 
 def _digests(graph: Graph) -> dict[str, str]:
     """Return a digest of what each reconstruction is built from; only one rank should ask."""
-    kinds = {p.kind.label: p.kind for p in graph.populations if isinstance(p.kind, Cable)}
+    kinds = {p.kind.label: p.kind for p in graph.populations if isinstance(p.kind, Reconstruction)}
     files = {label: Path(sources.load(kind.source, kind.repair).swc) for label, kind in sorted(kinds.items())}
     return {label: hashlib.sha256(file.read_bytes()).hexdigest() for label, file in files.items()}
 
@@ -87,23 +93,42 @@ def net_params(graph: Graph) -> Any:
             raise ConfigError(
                 f"cell {getattr(kind, 'source', label)!r}: the name {label!r} is taken by another one: rename the file."
             )
+        if isinstance(kind, Linear):
+            params.popParams[population.name] = {"cellModel": LINEAR, "numCells": population.size}
+            continue
         if label not in params.cellParams:
-            params.cellParams[label] = _rule(graph, population.name, kind)
+            params.cellParams[label] = _rule(population.name, kind)
         params.popParams[population.name] = {"cellType": label, "numCells": population.size}
     return params
 
 
-def _rule(graph: Graph, population: str, kind: Kind) -> dict[str, Any]:
+def _rule(population: str, kind: Kind) -> dict[str, Any]:
     if isinstance(kind, Lumped):
         return _three_compartment(kind)
     if isinstance(kind, Cable):
-        forward, back = graph.onto(population, "forward"), graph.onto(population, "feedback")
-        rule = cell_rule(kind, forward[0].place if forward else FORWARD, back[0].place if back else FEEDBACK)
-        if mpi.start().is_root:
-            for line in sources.load(kind.source, kind.repair).lines():
-                log.warning(line)
-        return rule
+        _say_repairs(kind)
+        return cell_rule(kind)
     raise ConfigError(f"population {population!r}: {kind.label!r} is no cell that can be made: build it in a host.")
+
+
+def _measured(graph: Graph) -> dict[str, Measured]:
+    """Measure the cell of each population of linear cells; every rank must call this."""
+    found: dict[str, Measured] = {}
+    said: set[str] = set()
+    for population in graph.populations:
+        kind = population.kind
+        if isinstance(kind, Linear):
+            found[population.name] = _on_root(partial(measure, graph, population.name, kind))
+            if kind.label not in said:
+                _say_repairs(kind)
+                said.add(kind.label)
+    return found
+
+
+def _say_repairs(kind: Reconstruction) -> None:
+    if mpi.start().is_root:
+        for line in sources.load(kind.source, kind.repair).lines():
+            log.warning(line)
 
 
 def _three_compartment(kind: Lumped) -> dict[str, Any]:
@@ -126,55 +151,35 @@ def _three_compartment(kind: Lumped) -> dict[str, Any]:
     }
 
 
-def pyramidal(kind: Cable) -> HocObject:
+def pyramidal(kind: Reconstruction) -> HocObject:
     """Build one reconstructed cell with its membrane and discretisation."""
     swc = sources.load(kind.source, kind.repair).swc
     return templates.pyramidal_passive(swc, kind.membrane, kind.apical_length, kind.apical_diameter)
 
 
-def cell_rule(kind: Cable, forward: Landing = FORWARD, feedback: Landing = FEEDBACK) -> dict[str, Any]:
-    """Return the NetPyNE rule of a reconstructed cell; every rank must call this.
+def cell_rule(kind: Cable) -> dict[str, Any]:
+    """Return the NetPyNE rule of a reconstructed cell; every rank must call this."""
+    make = _active_rule if kind.active else lambda kind: templates.netpyne_cell_params(pyramidal(kind))
+    return _on_root(partial(make, kind))
 
-    Parameters
-    ----------
-    kind
-        The cell.
-    forward, feedback
-        Where synapses land, which a reduced cell depends on.
+
+def _on_root(make: Callable[[], T]) -> T:
+    """Return what rank 0 makes, or raise its error, on every rank.
+
+    No other rank makes it: it fetches and repairs files, and fits and rest may depend on the processor.
     """
     ranks = mpi.start()
-    rule: dict[str, Any] = {}
+    made: T | None = None
     failure: SegDendError | None = None
-    if ranks.is_root:  # and no other: it fetches and repairs files, and fits and rest may depend on the processor
+    if ranks.is_root:
         try:
-            if kind.active:
-                rule = _active_rule(kind)
-            elif kind.reduced:
-                rule = _reduced_rule(kind, forward, feedback)
-            else:
-                rule = templates.netpyne_cell_params(pyramidal(kind))
+            made = make()
         except SegDendError as error:
             failure = error
-    rule, failure = ranks.broadcast((rule, failure))
+    made, failure = ranks.broadcast((made, failure))
     if failure is not None:
         raise failure
-    return rule
-
-
-def reduced(kind: Cable, forward: Landing, feedback: Landing) -> dict[str, Any]:
-    """Return the NetPyNE rule of a reduced cell; only one rank should ask."""
-    return templates.reduced_cell_params(pyramidal(kind), kind.membrane, forward, feedback)
-
-
-def _reduced_rule(kind: Cable, forward: Landing, feedback: Landing) -> dict[str, Any]:
-    rule = reduced(kind, forward, feedback)
-    error = rule["reduction"]["report"]["largest_error"]
-    if error > TOLERANCE:
-        log.warning(
-            f"cable.reduced: the responses of {kind.source!r} are {100 * error:.1f} % off at most, more than "
-            f"{100 * TOLERANCE:g} %: use the full cell where this counts."
-        )
-    return rule
+    return cast(T, made)
 
 
 def _active_rule(kind: Cable) -> dict[str, Any]:

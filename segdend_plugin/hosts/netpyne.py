@@ -6,9 +6,7 @@ The only module that touches NetPyNE's `sim`. A connection rule is ours when its
         'preConds': {'pop': 'input'}, 'postConds': {'pop': 'hidden'}, 'sec': 'basal', 'delay': 1.0,
         'plast': {'mech': 'SegDend', 'params': {'role': 'forward', 'sites': 8}}}
 
-What such rules may say: :mod:`segdend_plugin.hosts.connections`. A cell rule may have an entry ``'reduction'``
-(`segdend_plugin.cells.templates.reduced_cell_params`): then forward synapses are drawn on the dendrites that it
-describes and act on the sections that it names. With an entry ``'active'``
+What such rules may say: :mod:`segdend_plugin.hosts.connections`. With an entry ``'active'`` in their cell rule
 (`segdend_plugin.cells.templates.active_cell_params`) cells spike by themselves and begin every trial at rest.
 """
 
@@ -20,22 +18,21 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from segdend_plugin.cells.calibration import Synapse
-from segdend_plugin.cells.sites import StandIn
 from segdend_plugin.cells.units import REST, SOMATIC_GAIN, Equalised, Scale
 from segdend_plugin.engine import build
 from segdend_plugin.engine.kinds.base import Active, CellHandle
+from segdend_plugin.engine.kinds.measured import Measured
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.session import Session, session
-from segdend_plugin.errors import SegDendError
-from segdend_plugin.hosts.connections import INPUT, LUMPED, Kinds, graph_of, take_rules
+from segdend_plugin.errors import ConfigError, SegDendError
+from segdend_plugin.hosts.connections import INPUT, LINEAR, LUMPED, Kinds, graph_of, take_rules
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.streams import check_seed
 from segdend_plugin.types import HocObject
 
 log = logging.getLogger("segdend_plugin")
+_UNMEASURED: Mapping[str, Measured] = {}
 
 
 def create(
@@ -88,7 +85,11 @@ def create(
 
 
 def construct(
-    net_params: Any, sim_config: Any, make_graph: Callable[[Any], Graph], ours: set[str] | None = None
+    net_params: Any,
+    sim_config: Any,
+    make_graph: Callable[[Any], Graph],
+    ours: set[str] | None = None,
+    measured: Mapping[str, Measured] = _UNMEASURED,
 ) -> Network:
     """Let NetPyNE make populations, cells and its own connections, and make the sets of a graph beside them.
 
@@ -100,6 +101,8 @@ def construct(
         Returns the graph, given ``sim`` with its populations and cells.
     ours
         Labels of connection rules that NetPyNE is not to expand.
+    measured
+        Of populations of linear cells, what such a cell is.
     """
     from netpyne import sim
 
@@ -109,6 +112,7 @@ def construct(
         for label in ours or ():
             del sim.net.params.connParams[label]
         sim.net.createPops()
+        _without_sections([sim.net.pops[name] for name in measured])
         sim.net.createCells()
         graph = make_graph(sim)
         _give_up_thresholds(sim, own, {p.name for p in graph.populations if graph.onto(p.name)})
@@ -116,7 +120,7 @@ def construct(
         everyone = own.ranks.allgather({name: [cell.gid for cell in cells] for name, cells in local.items()})
         gids = {p.name: sorted(gid for part in everyone for gid in part[p.name]) for p in graph.populations}
         handles = {name: _handles(sim, local[name], gids[name]) for name in gids}
-        cells = build.make_cells(own, graph, handles, _stand_ins(sim, graph))
+        cells = build.make_cells(own, graph, handles, measured)
         others = bool(sim.net.params.connParams)
         sim.net.connectCells()
         network = build.connect(own, graph, cells, gids)
@@ -189,16 +193,17 @@ def _handles(sim: Any, cells: list[Any], gids: list[int]) -> build.Handles:
 
 
 def _handle(sim: Any, cell: Any) -> CellHandle:
-    if sim.net.pops[cell.tags["pop"]].tags.get("cellModel") == INPUT:
+    model = sim.net.pops[cell.tags["pop"]].tags.get("cellModel")
+    if model == INPUT:
         return CellHandle(cell.gid, point=cell.hPointp)
+    if model == LINEAR:
+        return CellHandle(cell.gid, cell.hPointp.get_segment(), point=cell.hPointp, owner=cell.section)
     rules = _rules_of(sim, cell.tags["pop"])
     soma = next(sec for name, sec in cell.secs.items() if not sec["topol"])
     lumped = _lumped(soma)
     if lumped is not None:
         return CellHandle(cell.gid, soma["hObj"](0.5), point=lumped)
     regions = {name: [name] for name in cell.secs} | dict(cell.secLists)
-    if rules.get("reduction") is not None:
-        regions["basal"] = rules["reduction"]["places"]
     sections = {region: [cell.secs[name]["hObj"] for name in names] for region, names in regions.items()}
     return CellHandle(cell.gid, soma["hObj"](0.5), sections, active=_active(cell, rules.get("active")))
 
@@ -209,15 +214,37 @@ def _rules_of(sim: Any, population: str) -> Mapping[str, Any]:
     return rules
 
 
-def _stand_ins(sim: Any, graph: Graph) -> dict[str, StandIn]:
-    found = {}
-    for population in graph.populations:
-        reduction = _rules_of(sim, population.name).get("reduction")
-        if reduction is not None:
-            pieces = [(int(k), start, end, weight) for k, start, end, weight in reduction["pieces"]]
-            shares, impedance = ([np.array(values) for values in reduction[name]] for name in ("shares", "impedance"))
-            found[population.name] = StandIn(pieces, shares, impedance, reduction["report"])
-    return found
+def _without_sections(pops: list[Any]) -> None:
+    """Let populations be made of linear cells, which all lie in one section."""
+    if not pops:
+        return
+    from netpyne import sim
+    from neuron import h
+
+    section = h.Section(name="segdend_linear")
+
+    class LinearCell(sim.PointCell):  # type: ignore[misc]  # NetPyNE has no types
+        def createNEURONObj(self, prop: Any = None) -> None:
+            self.section, self.hPointp, self.secs = section, getattr(h, LINEAR)(section(0.5)), NoSections()
+
+    for pop in pops:
+        pop.cellModelClass = LinearCell
+
+
+class NoSections(Mapping[str, Any]):
+    """The sections of a linear cell."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise ConfigError(
+            f"section {name!r}: linear cells have none, so nothing can be put there: set cable.solver=neuron, or take "
+            "kinds.Cable."
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def _lumped(soma: Mapping[str, Any]) -> HocObject | None:

@@ -92,7 +92,7 @@ _ROWS: list[tuple[str, Callable[[Cell], str]]] = [
     ("basal dendrites (um)", lambda cell: f"{cell['length_um']['basal']:.0f}"),
     ("apical dendrite (um)", lambda cell: f"{cell['length_um']['apical']:.0f}"),
     ("compartments", lambda cell: str(cell["compartments"])),
-    ("reduced to", lambda cell: f"{cell['reduced']['compartments']} (within {_percent(cell['reduced'])})"),
+    ("  followed by", lambda cell: f"{cell['linear']['states']} states (within {cell['linear']['largest_error']:.0e})"),
     ("tuft sites", lambda cell: str(cell["segregation"]["tuft_sites"])),
     ("path from the soma (um): tuft sites", _range("distance", 0)),
     ("  farthest basal, farthest apical", _farthest("distance", 0)),
@@ -122,10 +122,6 @@ _NOTE = (
     "Segregation index 1 - |Zab|/sqrt(|Zaa||Zbb|): 0 one place, 1 apart; independence index (Zaa+Zbb)/(2 Zab) - 1 "
     "(Wybo et al. 2019)."
 )
-
-
-def _percent(reduced: Cell) -> str:
-    return f"{100 * reduced['largest_error']:.1f} %"
 
 
 def plot(cells: Sequence[tuple[str, Electrotonics]], path: str | Path) -> None:

@@ -106,5 +106,5 @@ def morphology(cell: str, experiment: Experiment) -> tuple[dict[str, Any], Elect
     summary["cable"] = cable.model_dump()
     summary["segregation"] = found.segregation().to_dict()
     summary["electrotonics"] = found.to_dict()
-    summary["reduced"] = cells.reduction(cell, cable, experiment.placement)
+    summary["linear"] = cells.linear(cell, cable, experiment.placement, experiment.phases.dt)
     return summary, found

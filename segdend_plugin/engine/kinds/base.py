@@ -48,10 +48,11 @@ class CellHandle:
     soma
         The segment that spikes; None for an input cell.
     regions
-        Sections by the names that a landing may have, and ``"trunk"`` and ``"tuft"`` for the nexus; empty for a lumped
-        cell. In a reduced cell ``"basal"`` are the compartments that stand for all places, one segment each.
+        Sections by the names that a landing may have, and ``"trunk"`` and ``"tuft"`` for the nexus; empty for a cell
+        that has none.
     point
-        The mechanism that is the cell: the SegDendLumped of a three-compartment cell, a SegDendInput; None for others.
+        The mechanism that is the cell: the SegDendLumped of a three-compartment cell, a SegDendLinear or SegDendInput;
+        None for others.
     active
         What is to be known of a cell that spikes by itself, None for others.
     owner
@@ -148,6 +149,9 @@ class Cells:
         self.synapses = Synapses(synapse, scale)
         self._mechanisms: list[Any] = []  # alive as long as the network
 
+    others = "other cells"
+    """What messages recommend to whom these cells do not offer what is wanted."""
+
     @property
     def name(self) -> str:
         """Name of the population."""
@@ -179,6 +183,16 @@ class Cells:
         return TAU_LONG, TAU_SHORT
 
     @property
+    def derived(self) -> Mapping[str, Array]:
+        """Numbers that were computed on one machine and that a resumed run reads; the same on every rank."""
+        return {}
+
+    def adopt(self, derived: Mapping[str, Array]) -> bool:
+        """Take such numbers from a state, and return whether they are now those of these cells."""
+        own = self.derived
+        return all(name in derived and np.array_equal(derived[name], own[name]) for name in own)
+
+    @property
     def splits(self) -> bool:
         """Whether sets sum excitation and inhibition apart."""
         return self.synapses.split
@@ -206,6 +220,9 @@ class Cells:
                 slot = k if by_slot else 0
                 self._mechanisms.append(self.synapses.site(place, dense, post, slot, current))
 
+    def complete(self) -> None:
+        """Do what is to be done once all sets have landed."""
+
     def offer_rates(self, pc: HocObject) -> None:
         """Let other cells read the rates of the local ones."""
         for handle, soma in zip(self.handles, self.somas, strict=True):
@@ -230,7 +247,7 @@ class Cells:
             has = ", ".join(sorted(f"{q} of {r}" for q, r in offers))
             raise ConfigError(
                 f"population {self.name!r}: the {quantity} of {region} cannot be read of {self.population.kind.label}"
-                f" cells, only {has}: choose one of these, or other cells."
+                f" cells, only {has}: choose one of these, or {self.others}."
             )
         return self._reader(readings, quantity, place) if self.n else Nothing()
 

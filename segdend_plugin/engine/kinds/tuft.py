@@ -63,45 +63,54 @@ class Equivalent(Reader):
         return self.groups[1].trace()
 
 
-def end_of_trunk(cell: str, regions: Mapping[str, Sequence[Section]], feedback: Landing, what: str) -> Segment:
-    """Return where the trunk of a cell ends.
+class Apart(Reader):
+    """One place of each cell beside another: the first less a share of the second.
+
+    Parameters
+    ----------
+    first, second
+        References of each cell.
+    share, left
+        Per cell, how the second counts, and what is left then for unit drive, shape (n,).
+    """
+
+    def __init__(self, first: Group, second: Group, share: Array, left: Array) -> None:
+        super().__init__([first, second])
+        self._share, self._left = share, left
+
+    def _of_cells(self, values: Sequence[Array]) -> Array:
+        difference: Array = (values[0] - self._share * values[1]) / self._left
+        return difference
+
+
+def check_trunk(cell: str, has_trunk: bool, feedback: Landing, what: str) -> None:
+    """Raise ConfigError if the end of a cell's trunk makes no sense as a place to read.
 
     Parameters
     ----------
     cell
         What messages call it.
-    regions
-        Its sections.
+    has_trunk
+        Whether it has a trunk that ends in a tuft.
     feedback
         Where its feedback lands.
     what
         What is read there: a quantity, or ``"axial"`` and ``"local"``, which compare the tuft with it.
-
-    Raises
-    ------
-    ConfigError
-        If it has none, or this makes no sense there.
     """
-    place = sites.nexus(regions)
-    if place is None:
+    if not has_trunk:
         raise ConfigError(
             f"rule.plateau: the cell {cell!r} has no trunk that ends in a tuft, where this plateau is read: take "
-            "'average', or another cell (not a reduced one)."
+            "'average', or another cell."
         )
     if what in ("axial", "local") and feedback.region not in ("tips", "tuft"):
         raise ConfigError(
             f"rule.plateau={what!r} compares the tuft with the trunk: let feedback land in the tuft "
             "(placement.feedback.region: tips or tuft)."
         )
-    if what == "calcium" and not _has_calcium(place.sec):
-        raise ConfigError(
-            f"rule.plateau='calcium': the cell {cell!r} has no calcium channels where its trunk ends: take "
-            "active cells, or another plateau."
-        )
+
+
+def end_of_trunk(cell: str, regions: Mapping[str, Sequence[Section]], feedback: Landing, what: str) -> Segment:
+    """Return where the trunk of a cell with these sections ends; the other parameters are of :func:`check_trunk`."""
+    place = sites.nexus(regions)
+    check_trunk(cell, place is not None, feedback, what)
     return place
-
-
-def _has_calcium(section: Section) -> bool:
-    from neuron import h
-
-    return bool(h.ismembrane("ca_ion", sec=section))
