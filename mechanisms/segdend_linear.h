@@ -1,13 +1,16 @@
 // Cells that are linear systems of the same few states, side by side: what SegDendLinear advances.
 //
-// Its names are none of the mechanism's variables, which are macros. Loops over cells take their pointers by local
-// names, so that the compiler vectorises them, and a cell has the same bits wherever it stands among the others.
+// Eight cells at a time are one Lane: its arithmetic is that of each cell by itself, so that a cell has the same bits
+// wherever it stands. Names are none of the mechanism's variables, which are macros.
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
 namespace {
+
+constexpr size_t WIDTH = 8;
+typedef double Lane __attribute__((vector_size(WIDTH * sizeof(double))));
 
 // What one set of connections does to the states of every cell.
 struct Entry {
@@ -24,56 +27,60 @@ struct Row {
 
 class System {
   public:
-    // blocks: (pair of states, 2, 2); out: (output, cell), potentials in mV
+    // blocks: (pair of states, 2, 2); into: (output, cell), potentials in mV
     void bind(IvocVect* of_blocks, IvocVect* into) {
         blocks = vector_vec(of_blocks);
-        states = size_t(vector_capacity(of_blocks)) / 2;
+        pairs = size_t(vector_capacity(of_blocks)) / 4;
         out = vector_vec(into);
-        somas.clear();
+        cells.clear();
         entries.clear();
         rows.clear();
+        gains.clear();
     }
 
     void add(neuron::container::data_handle<double> next) {
-        somas.push_back(std::move(next));
+        cells.push_back(std::move(next));
     }
 
-    void enter(IvocVect* gains, IvocVect* drives) {
-        const size_t slots = size_t(vector_capacity(drives)) / cells();
-        if (size_t(vector_capacity(gains)) != states * slots * cells()) {
+    void enter(IvocVect* by, IvocVect* drives) {
+        const size_t slots = size_t(vector_capacity(drives)) / cells.size();
+        if (size_t(vector_capacity(by)) != 2 * pairs * slots * cells.size()) {
             hoc_execerror("SegDendLinear.enter: a gain is needed for each state, slot and cell.", nullptr);
         }
-        entries.push_back({vector_vec(gains), vector_vec(drives), slots});
+        entries.push_back({vector_vec(by), vector_vec(drives), slots});
     }
 
     void read(IvocVect* weights) {
         const size_t n = vector_capacity(weights);
-        if (n != states && n != states * cells()) {
+        if (n != 2 * pairs && n != 2 * pairs * cells.size()) {
             hoc_execerror("SegDendLinear.read: a weight is needed for each state, or for each state and cell.",
                           nullptr);
         }
-        rows.push_back({vector_vec(weights), n != states});
+        rows.push_back({vector_vec(weights), n != 2 * pairs});
     }
 
     void start(double base) {
         zero = base;
-        x.assign(states * cells(), 0.);
-        std::fill_n(out, rows.size() * cells(), zero);
+        x.assign(lanes() * 2 * pairs, Lane{});
+        std::fill_n(out, rows.size() * cells.size(), zero);
         found.clear();  // until the next step: NEURON sorts its data before it
     }
 
     void step() {
-        if (found.size() != somas.size()) {
+        if (gains.empty()) {
+            pack();
+        }
+        if (found.size() != cells.size()) {
             find();
         }
-        constexpr size_t some = 128;  // whose states stay in the nearest cache
-        for (size_t first = 0; first < cells(); first += some) {
-            const size_t n = std::min(some, cells() - first);
-            for (size_t pair = 0; pair < states / 2; ++pair) {
-                advance(pair, first, n);
+        const Lane* gain = gains.data();
+        for (size_t lane = 0; lane < lanes(); ++lane) {
+            for (size_t slot = 0; slot < drives.size(); ++slot) {
+                drives[slot] = load(at[slot], lane);
             }
+            gain = advance(&x[lane * 2 * pairs], gain);
             for (size_t k = 0; k < rows.size(); ++k) {
-                sum(rows[k], out + k * cells() + first, first, n);
+                store(sum(rows[k], lane), out + k * cells.size(), lane);
             }
         }
         for (size_t k = 0; k < found.size(); ++k) {
@@ -82,84 +89,103 @@ class System {
     }
 
   private:
-    size_t states{};
-    double zero{};  // mV
+    size_t pairs{};  // of states
+    double zero{};   // mV
     const double* blocks{};
     double* out{};
     std::vector<Entry> entries;
     std::vector<Row> rows;
-    std::vector<neuron::container::data_handle<double>> somas;  // where each cell's potential is written
+    std::vector<neuron::container::data_handle<double>> cells;  // where the potential of each soma is written
     std::vector<double*> found;                                 // where these are in this trial
-    std::vector<double> x;                                      // (state, cell)
+    std::vector<Lane> x;                                        // (lane, state)
+    std::vector<Lane> gains;                                    // (lane, pair, slot, 2), as they are read
+    std::vector<Lane> drives;                                   // of one lane
+    std::vector<const double*> at;                              // where the drives of each slot are
 
-    size_t cells() const {
-        return somas.size();
+    size_t lanes() const {
+        return (cells.size() + WIDTH - 1) / WIDTH;
+    }
+
+    size_t in(size_t lane) const {
+        return std::min(WIDTH, cells.size() - lane * WIDTH);
+    }
+
+    Lane load(const double* from, size_t lane) const {
+        Lane values{};
+        copy(from + lane * WIDTH, reinterpret_cast<double*>(&values), in(lane));
+        return values;
+    }
+
+    void store(const Lane& values, double* to, size_t lane) const {
+        copy(reinterpret_cast<const double*>(&values), to + lane * WIDTH, in(lane));
+    }
+
+    static void copy(const double* from, double* to, size_t n) {
+        if (n == WIDTH) {
+            std::copy_n(from, WIDTH, to);  // a size that the compiler knows
+        } else {
+            std::copy_n(from, n, to);
+        }
     }
 
     void find() {
         found.clear();
-        for (auto& one: somas) {
-            found.push_back(static_cast<double*>(one));
+        for (auto& cell: cells) {
+            found.push_back(static_cast<double*>(cell));
         }
     }
 
-    void advance(size_t pair, size_t first, size_t n) {
-        const double a = blocks[4 * pair], b = blocks[4 * pair + 1];
-        const double c = blocks[4 * pair + 2], d = blocks[4 * pair + 3];
-        double* __restrict one = x.data() + 2 * pair * cells() + first;
-        double* __restrict two = one + cells();
-        for (size_t i = 0; i < n; ++i) {
-            const double before = one[i];
-            one[i] = a * before + b * two[i];
-            two[i] = c * before + d * two[i];
-        }
+    // Copies the gains into the order in which they are read: they are too many for the nearest cache.
+    void pack() {
+        at.clear();
         for (const Entry& entry: entries) {
-            const double* gain = entry.gains + 2 * pair * entry.slots * cells() + first;
-            drive(one, two, gain, entry.drives + first, entry.slots, n);
-        }
-    }
-
-    // Two slots at a time, which halves the reads and writes of the states.
-    void drive(double* __restrict one, double* __restrict two, const double* gain, const double* drives, size_t slots,
-               size_t n) const {
-        const size_t stride = cells(), plane = slots * stride;
-        size_t slot = 0;
-        for (; slot + 1 < slots; slot += 2) {
-            const double* __restrict u = drives + slot * stride;
-            const double* __restrict w = u + stride;
-            const double* __restrict g = gain + slot * stride;
-            const double* __restrict h = g + stride;
-            for (size_t i = 0; i < n; ++i) {
-                one[i] = (one[i] + g[i] * u[i]) + h[i] * w[i];
-                two[i] = (two[i] + g[i + plane] * u[i]) + h[i + plane] * w[i];
+            for (size_t slot = 0; slot < entry.slots; ++slot) {
+                at.push_back(entry.drives + slot * cells.size());
             }
         }
-        if (slot < slots) {
-            const double* __restrict u = drives + slot * stride;
-            const double* __restrict g = gain + slot * stride;
-            for (size_t i = 0; i < n; ++i) {
-                one[i] += g[i] * u[i];
-                two[i] += g[i + plane] * u[i];
-            }
-        }
-    }
-
-    void sum(const Row& row, double* __restrict to, size_t first, size_t n) const {
-        std::fill_n(to, n, zero);
-        for (size_t k = 0; k < states; ++k) {
-            const double* __restrict from = x.data() + k * cells() + first;
-            if (row.own) {
-                const double* __restrict weight = row.weights + k * cells() + first;
-                for (size_t i = 0; i < n; ++i) {
-                    to[i] += weight[i] * from[i];
+        drives.resize(at.size());
+        for (size_t lane = 0; lane < lanes(); ++lane) {
+            for (size_t pair = 0; pair < pairs; ++pair) {
+                for (const Entry& entry: entries) {
+                    for (size_t slot = 0; slot < entry.slots; ++slot) {
+                        for (size_t k = 2 * pair; k < 2 * pair + 2; ++k) {
+                            gains.push_back(load(entry.gains + (k * entry.slots + slot) * cells.size(), lane));
+                        }
+                    }
                 }
-                continue;
-            }
-            const double weight = row.weights[k];
-            for (size_t i = 0; i < n; ++i) {
-                to[i] += weight * from[i];
             }
         }
+    }
+
+    // Advances the states of a lane, and returns where the gains of the next one are.
+    const Lane* advance(Lane* state_of, const Lane* gain) const {
+        const size_t slots = drives.size();
+        const Lane* const u = drives.data();
+        for (size_t pair = 0; pair < pairs; ++pair) {
+            const double* const block = blocks + 4 * pair;
+            const Lane one = state_of[2 * pair], two = state_of[2 * pair + 1];
+            Lane first = block[0] * one + block[1] * two, second = block[2] * one + block[3] * two;
+            for (size_t slot = 0; slot < slots; ++slot, gain += 2) {
+                first += gain[0] * u[slot];
+                second += gain[1] * u[slot];
+            }
+            state_of[2 * pair] = first;
+            state_of[2 * pair + 1] = second;
+        }
+        return gain;
+    }
+
+    Lane sum(const Row& row, size_t lane) const {
+        const Lane* const from = &x[lane * 2 * pairs];
+        Lane total = Lane{} + zero;
+        for (size_t k = 0; k < 2 * pairs; ++k) {
+            if (row.own) {
+                total += load(row.weights + k * cells.size(), lane) * from[k];
+            } else {
+                total += row.weights[k] * from[k];
+            }
+        }
+        return total;
     }
 };
 
