@@ -72,11 +72,7 @@ ENDVERBATIM
 
 DESTRUCTOR {
 VERBATIM
-    if (SYSTEM) {
-        systems.erase(std::find(systems.begin(), systems.end(), SYSTEM));
-        delete SYSTEM;
-        SYSTEM = nullptr;
-    }
+    release(SYSTEM);
 ENDVERBATIM
 }
 
@@ -94,6 +90,14 @@ BREAKPOINT {
     SOLVE advance METHOD after_cvode
 }
 
+: without it NEURON would fail, and leave a NetCon onto a cell half made
+NET_RECEIVE (weight) {
+VERBATIM
+    hoc_execerror("SegDendLinear: a NetCon of your own ends on a linear cell, which has no place for it: set "
+                  "cable.solver to neuron.", nullptr);
+ENDVERBATIM
+}
+
 PROCEDURE advance() {
 VERBATIM
     if (_iml + 1 == _nt->_ml_list[_mechtype]->_nodecount) {
@@ -103,6 +107,13 @@ VERBATIM
     }
 ENDVERBATIM
     escape()
+}
+
+: give the system up, before the Vectors that it knows go
+PROCEDURE free() {
+VERBATIM
+    release(SYSTEM);
+ENDVERBATIM
 }
 
 : bind(blocks, out)

@@ -53,6 +53,7 @@ Parameters
     kernel   0                        see above
     memory   0 ms                     0 for the whole kernel; 10 ms in the released code
     keep     0                        whether to keep the spikes that arrive in a trial
+    told     0                        whether NetCons tell of spikes
 
 Reference
     Guerguiev, Lillicrap & Richards (2017) eLife 6:e22901, eqs 11-13 and Methods.
@@ -62,7 +63,7 @@ NEURON {
     THREADSAFE
     POINT_PROCESS SegDendProjection
     POINTER state
-    RANGE tau_slow, tau_fast, kernel, memory, keep
+    RANGE tau_slow, tau_fast, kernel, memory, keep, told
 }
 
 PARAMETER {
@@ -71,6 +72,7 @@ PARAMETER {
     kernel = 0
     memory = 0 (ms)
     keep = 0
+    told = 0
 }
 
 ASSIGNED {
@@ -79,6 +81,7 @@ ASSIGNED {
 }
 
 VERBATIM
+#include "segdend_ahead.h"
 #include "segdend_drive.h"
 #include "segdend_kernel.h"
 #include "segdend_rates.h"
@@ -98,6 +101,7 @@ struct Projection {
     Rates rates;
     Kernel filter;
     Drive drive;
+    Ahead ahead;
     double* traces{};               // averages of presynaptic cells, a row for each window
     size_t rows{};                  // how many of these there are
     double* place_gain{};           // factors of learning, per slot and postsynaptic cell, or none
@@ -128,6 +132,28 @@ struct Projection {
 
     size_t windows() const {
         return std::min(rows, segdend::trial.windows.size());
+    }
+
+    // Whether all spikes are known before they come.
+    bool foretold(bool events) const {
+        return spikes.are_known() && !events && !drive.split;
+    }
+
+    void step_foretold(long now, bool kept) {
+        spikes.pass(now);
+        ahead.reach(now, spikes, drive.weights, drive.slot, drive.n_slots, drive.n_post);
+        for (size_t window = 0; window < windows(); ++window) {
+            const double part = filter.mean(now, segdend::trial.windows[window]);
+            double* const sum = trace(window);
+            ahead.each(now, [&](size_t pre, double count) { sum[pre] += count * part; });
+        }
+        if (kept) {
+            const size_t before = arrivals.size();
+            ahead.each(now, [&](size_t pre, double count) { arrivals.push_back({now, int(pre), int(count)}); });
+            std::sort(arrivals.begin() + long(before), arrivals.end(),
+                      [](const Arrival& a, const Arrival& b) { return a.pre < b.pre; });
+        }
+        drive.filter(filter, ahead.sums(now));
     }
 
     void step_spikes(long now, bool kept) {
@@ -208,6 +234,7 @@ VERBATIM
     p.spikes.start(dt);
     p.rates.start(dt);
     p.drive.start(p.filter);
+    p.ahead.start();
     p.start_traces();
 ENDVERBATIM
 }
@@ -226,6 +253,8 @@ VERBATIM
     }
     if (p.rates.bound()) {
         p.step_rates(now);
+    } else if (now >= 0 && p.foretold(told != 0.)) {
+        p.step_foretold(now, keep != 0.);
     } else {
         p.step_spikes(now, keep != 0.);
     }
@@ -245,6 +274,7 @@ VERBATIM
     Projection& p = *PROJECTION;
     if (p.spikes.started()) {  // before any initialisation there is neither a state nor a thread that has dt
         p.spikes.restart(dt);
+        p.ahead.start();
         p.start_traces();
     }
 ENDVERBATIM

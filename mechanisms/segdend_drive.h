@@ -53,11 +53,17 @@ struct Drive {
 
     // Filters what has arrived, and writes the drives.
     void filter(const Kernel& by) {
+        filter(by, arrived.data());
+        std::fill(arrived.begin(), arrived.end(), 0.);
+    }
+
+    // The same of what arrives from elsewhere: (place, postsynaptic cell).
+    void filter(const Kernel& by, const double* in) {
         if (by.kept) {
-            forget(by);
+            forget(by, in);
         }
         for (int place = 0; place < places(); ++place) {
-            filter(place, by, 1. / n_slots);
+            filter(place, by, 1. / n_slots, in + size_t(place) * n_post);
         }
     }
 
@@ -147,32 +153,34 @@ struct Drive {
     }
 
     // Takes out what grows older than the kernel is long in this step, and remembers what arrived in it.
-    void forget(const Kernel& by) {
+    void forget(const Kernel& by, const double* in) {
         const double slow_left = std::pow(by.decay_slow, double(by.kept));
         const double fast_left = std::pow(by.decay_fast, double(by.kept));
         double* __restrict row = past.data() + size_t(oldest) * arrived.size();
         for (size_t i = 0; i < arrived.size(); ++i) {
             slow[i] -= slow_left * row[i];
             fast[i] -= fast_left * row[i];
-            row[i] = arrived[i];
+            row[i] = in[i];
         }
         oldest = (oldest + 1) % by.kept;
     }
 
-    // Lets what arrived at one place decay, and writes the drive of its cells.
-    void filter(int place, const Kernel& by, double share) {
+    // Lets what arrived at one place decay, and writes the drive of its cells. A current has no slow part.
+    void filter(int place, const Kernel& by, double share, const double* __restrict in) {
         const double slow_left = by.decay_slow, fast_left = by.decay_fast;
         const double of_slow = by.gain_slow, of_fast = by.gain_fast;
         const double* __restrict constant = biases(place);
-        double* __restrict in = arrived.data() + size_t(place) * n_post;
         double* __restrict s = slow.data() + size_t(place) * n_post;
         double* __restrict f = fast.data() + size_t(place) * n_post;
         double* __restrict result = out + size_t(place) * n_post;
         const int n = n_post;
-        for (int i = 0; i < n; ++i) {
+        for (int i = 0; of_slow == 0. && i < n; ++i) {
+            f[i] = (f[i] + in[i]) * fast_left;
+            result[i] = of_fast * f[i] + share * constant[i];
+        }
+        for (int i = 0; of_slow != 0. && i < n; ++i) {
             s[i] = (s[i] + in[i]) * slow_left;
             f[i] = (f[i] + in[i]) * fast_left;
-            in[i] = 0.;
             result[i] = of_slow * s[i] + of_fast * f[i] + share * constant[i];
         }
     }

@@ -1,16 +1,14 @@
 // Cells that are linear systems of the same few states, side by side: what SegDendLinear advances.
 //
-// Eight cells at a time are one Lane: its arithmetic is that of each cell by itself, so that a cell has the same bits
-// wherever it stands. Names are none of the mechanism's variables, which are macros.
+// An Octet holds eight cells, each of which has the same bits wherever it stands. Names are none of the mechanism's variables, which are macros.
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
-namespace {
+#include "segdend_octet.h"
 
-constexpr size_t WIDTH = 8;
-typedef double Lane __attribute__((vector_size(WIDTH * sizeof(double))));
+namespace {
 
 // What one set of connections does to the states of every cell.
 struct Entry {
@@ -61,7 +59,7 @@ class System {
 
     void start(double base) {
         zero = base;
-        x.assign(lanes() * 2 * pairs, Lane{});
+        x.assign(octets() * 2 * pairs, Octet{});
         std::fill_n(out, rows.size() * cells.size(), zero);
         found.clear();  // until the next step: NEURON sorts its data before it
     }
@@ -73,14 +71,14 @@ class System {
         if (found.size() != cells.size()) {
             find();
         }
-        const Lane* gain = gains.data();
-        for (size_t lane = 0; lane < lanes(); ++lane) {
+        const Octet* gain = gains.data();
+        for (size_t octet = 0; octet < octets(); ++octet) {
             for (size_t slot = 0; slot < drives.size(); ++slot) {
-                drives[slot] = load(at[slot], lane);
+                drives[slot] = load(at[slot] + octet * WIDTH, in(octet));
             }
-            gain = advance(&x[lane * 2 * pairs], gain);
+            gain = advance(&x[octet * 2 * pairs], gain);
             for (size_t k = 0; k < rows.size(); ++k) {
-                store(sum(rows[k], lane), out + k * cells.size(), lane);
+                store(sum(rows[k], octet), out + k * cells.size() + octet * WIDTH, in(octet));
             }
         }
         for (size_t k = 0; k < found.size(); ++k) {
@@ -97,35 +95,17 @@ class System {
     std::vector<Row> rows;
     std::vector<neuron::container::data_handle<double>> cells;  // where the potential of each soma is written
     std::vector<double*> found;                                 // where these are in this trial
-    std::vector<Lane> x;                                        // (lane, state)
-    std::vector<Lane> gains;                                    // (lane, pair, slot, 2), as they are read
-    std::vector<Lane> drives;                                   // of one lane
+    std::vector<Octet> x;                                        // (octet, state)
+    std::vector<Octet> gains;                                    // (octet, pair, slot, 2), as they are read
+    std::vector<Octet> drives;                                   // of one octet
     std::vector<const double*> at;                              // where the drives of each slot are
 
-    size_t lanes() const {
+    size_t octets() const {
         return (cells.size() + WIDTH - 1) / WIDTH;
     }
 
-    size_t in(size_t lane) const {
-        return std::min(WIDTH, cells.size() - lane * WIDTH);
-    }
-
-    Lane load(const double* from, size_t lane) const {
-        Lane values{};
-        copy(from + lane * WIDTH, reinterpret_cast<double*>(&values), in(lane));
-        return values;
-    }
-
-    void store(const Lane& values, double* to, size_t lane) const {
-        copy(reinterpret_cast<const double*>(&values), to + lane * WIDTH, in(lane));
-    }
-
-    static void copy(const double* from, double* to, size_t n) {
-        if (n == WIDTH) {
-            std::copy_n(from, WIDTH, to);  // a size that the compiler knows
-        } else {
-            std::copy_n(from, n, to);
-        }
+    size_t in(size_t octet) const {
+        return std::min(WIDTH, cells.size() - octet * WIDTH);
     }
 
     void find() {
@@ -144,12 +124,13 @@ class System {
             }
         }
         drives.resize(at.size());
-        for (size_t lane = 0; lane < lanes(); ++lane) {
+        for (size_t octet = 0; octet < octets(); ++octet) {
             for (size_t pair = 0; pair < pairs; ++pair) {
                 for (const Entry& entry: entries) {
                     for (size_t slot = 0; slot < entry.slots; ++slot) {
                         for (size_t k = 2 * pair; k < 2 * pair + 2; ++k) {
-                            gains.push_back(load(entry.gains + (k * entry.slots + slot) * cells.size(), lane));
+                            const double* own = entry.gains + (k * entry.slots + slot) * cells.size();
+                            gains.push_back(load(own + octet * WIDTH, in(octet)));
                         }
                     }
                 }
@@ -157,14 +138,14 @@ class System {
         }
     }
 
-    // Advances the states of a lane, and returns where the gains of the next one are.
-    const Lane* advance(Lane* state_of, const Lane* gain) const {
+    // Advances the states of a octet, and returns where the gains of the next one are.
+    const Octet* advance(Octet* state_of, const Octet* gain) const {
         const size_t slots = drives.size();
-        const Lane* const u = drives.data();
+        const Octet* const u = drives.data();
         for (size_t pair = 0; pair < pairs; ++pair) {
             const double* const block = blocks + 4 * pair;
-            const Lane one = state_of[2 * pair], two = state_of[2 * pair + 1];
-            Lane first = block[0] * one + block[1] * two, second = block[2] * one + block[3] * two;
+            const Octet one = state_of[2 * pair], two = state_of[2 * pair + 1];
+            Octet first = block[0] * one + block[1] * two, second = block[2] * one + block[3] * two;
             for (size_t slot = 0; slot < slots; ++slot, gain += 2) {
                 first += gain[0] * u[slot];
                 second += gain[1] * u[slot];
@@ -175,12 +156,12 @@ class System {
         return gain;
     }
 
-    Lane sum(const Row& row, size_t lane) const {
-        const Lane* const from = &x[lane * 2 * pairs];
-        Lane total = Lane{} + zero;
+    Octet sum(const Row& row, size_t octet) const {
+        const Octet* const from = &x[octet * 2 * pairs];
+        Octet total = Octet{} + zero;
         for (size_t k = 0; k < 2 * pairs; ++k) {
             if (row.own) {
-                total += load(row.weights + k * cells.size(), lane) * from[k];
+                total += load(row.weights + k * cells.size() + octet * WIDTH, in(octet)) * from[k];
             } else {
                 total += row.weights[k] * from[k];
             }
@@ -190,5 +171,13 @@ class System {
 };
 
 std::vector<System*> systems;  // of this rank
+
+void release(System*& one) {
+    if (one) {
+        systems.erase(std::find(systems.begin(), systems.end(), one));
+        delete one;
+        one = nullptr;
+    }
+}
 
 }  // namespace

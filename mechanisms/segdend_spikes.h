@@ -153,6 +153,22 @@ struct Spikes {
         draw_trains(step);
     }
 
+    // Whether all spikes are drawn, and so known from the beginning of the trial.
+    bool are_known() const {
+        return lanes.empty() && !drawn.empty();
+    }
+
+    // Takes note that a step has come whose spikes are known.
+    void pass(long now) {
+        next_row = size_t(now + 1);
+    }
+
+    // The inputs whose spikes arrive in a step of the trial, in their order, those with several as often.
+    const std::vector<int>& train(long step) const {
+        static const std::vector<int> none;
+        return size_t(step) < trains.size() ? trains[size_t(step)] : none;
+    }
+
     void fire(int pre) {
         ++count[pre];
         marks[pre / 64] |= uint64_t(1) << pre % 64;
@@ -210,6 +226,11 @@ struct Spikes {
             inputs.source.run(stream, inputs.constant, inputs.numbers, inputs.most, [&](size_t cell, double time) {
                 trains[size_t(arrival(time + inputs.delay, step))].push_back(inputs.first + int(cell));
             });
+        }
+        for (auto& train: trains) {
+            if (!std::is_sorted(train.begin(), train.end())) {  // given spikes may come in any order
+                std::sort(train.begin(), train.end());
+            }
         }
     }
 };

@@ -30,8 +30,8 @@ from segdend_plugin.types import Array, Integers, Section, Segment
 
 TOLERANCE = 1e-5
 """Largest error of a potential that is accepted, relative to the drive, which may be anything between -1 and 1."""
-DIRECTIONS = 120
-"""Largest dimension of the Krylov space; a tree with fewer compartments, or many outputs, is taken as it is."""
+POWERS = 40
+"""Steps of the Krylov space; a tree with fewer compartments than that many times its outputs is taken as it is."""
 MEMORY = 20.0
 """Membrane time constants after which nothing is left of an impulse (2e-9)."""
 
@@ -277,8 +277,7 @@ class _Balanced:
 
     def __init__(self, solver: Any, adjoint: Array, tree: Recursion, dt: float, drives: Array) -> None:
         n, n_outputs = adjoint.shape
-        within = n_outputs * (DIRECTIONS // n_outputs)
-        space = np.eye(n) if within == 0 or within >= n else _krylov(solver, adjoint, within // n_outputs)
+        space = np.eye(n) if POWERS * n_outputs >= n else _krylov(solver, adjoint, POWERS)
         step = space.T @ solver.solve(space)
         poles, modes = np.linalg.eigh((step + step.T) / 2)
         self.poles = np.clip(poles, 0.0, None)  # of a decay; those that rounding takes below 0 do not count

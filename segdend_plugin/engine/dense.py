@@ -146,6 +146,7 @@ class Dense:
             netcon = pc.gid_connect(gid, self._mechanism)
             netcon.weight[0] = index
             netcon.delay = delay
+            self._mechanism.told = 1
             self._netcons.append(netcon)
 
     def listen_to_rates(self, pc: HocObject, gids: Sequence[int], delay: float) -> None:

@@ -94,7 +94,9 @@ def net_params(graph: Graph) -> Any:
                 f"cell {getattr(kind, 'source', label)!r}: the name {label!r} is taken by another one: rename the file."
             )
         if isinstance(kind, Linear):
-            params.popParams[population.name] = {"cellModel": LINEAR, "numCells": population.size}
+            # of mechanisms in one place NEURON would transfer the rate of the first for all
+            apart = any(c.signal == "rates" for c in graph.connections if population.name in c.pre)
+            params.popParams[population.name] = {"cellModel": LINEAR, "numCells": population.size, "apart": apart}
             continue
         if label not in params.cellParams:
             params.cellParams[label] = _rule(population.name, kind)

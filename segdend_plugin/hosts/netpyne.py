@@ -112,7 +112,7 @@ def construct(
         for label in ours or ():
             del sim.net.params.connParams[label]
         sim.net.createPops()
-        _without_sections([sim.net.pops[name] for name in measured])
+        _without_sections([pop for pop in sim.net.pops.values() if pop.tags.get("cellModel") == LINEAR])
         sim.net.createCells()
         graph = make_graph(sim)
         _give_up_thresholds(sim, own, {p.name for p in graph.populations if graph.onto(p.name)})
@@ -215,17 +215,18 @@ def _rules_of(sim: Any, population: str) -> Mapping[str, Any]:
 
 
 def _without_sections(pops: list[Any]) -> None:
-    """Let populations be made of linear cells, which all lie in one section."""
+    """Let populations be made of linear cells, which all lie in one section, unless they are `apart`."""
     if not pops:
         return
     from netpyne import sim
     from neuron import h
 
-    section = h.Section(name="segdend_linear")
+    shared = h.Section(name="segdend_linear")
 
     class LinearCell(sim.PointCell):  # type: ignore[misc]  # NetPyNE has no types
         def createNEURONObj(self, prop: Any = None) -> None:
-            self.section, self.hPointp, self.secs = section, getattr(h, LINEAR)(section(0.5)), NoSections()
+            self.section = h.Section(name="segdend_linear") if self.params.get("apart") else shared
+            self.hPointp, self.secs = getattr(h, LINEAR)(self.section(0.5)), NoSections()
 
     for pop in pops:
         pop.cellModelClass = LinearCell

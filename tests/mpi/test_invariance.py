@@ -9,7 +9,13 @@ import pytest
 NETWORKS = {
     "lumped": ["cell=three_compartment", "layers.hidden=[13,7]", "lumped.g_apical=0.05", "phases.delay=2.6"],
     # two output cells: with three ranks, one has none
-    "reconstructed": ["cell=mouse_v1_l5_rbp4", "layers.hidden=[5]", "cable.nseg=1", "data.labels=parity"],
+    "reconstructed": [
+        "cell=mouse_v1_l5_rbp4",
+        "layers.hidden=[5]",
+        "cable.solver=neuron",
+        "cable.nseg=1",
+        "data.labels=parity",
+    ],
     "mixed": [
         "cells={mouse_v1_l4_nr5a1: 0.4, three_compartment: 0.6}",
         "layers.hidden=[5]",
@@ -28,11 +34,11 @@ NETWORKS = {
         "data.test=2",
         "training.epochs=1",
     ],
-    # one rank fits the reduced cell, and all build it
-    "reduced": [
-        "cells={mouse_v1_l4_nr5a1: 0.6, three_compartment: 0.4}",
-        "layers.hidden=[7]",
-        "cable.reduced=true",
+    # one rank reduces the cell; elsewhere a cell stands at another place in its lane, beside others or alone
+    "linear": [
+        "cells={mouse_v1_l4_nr5a1: 0.75, three_compartment: 0.25}",
+        "layers.hidden=[14]",
+        "inhibition=[{name: sst, size: 3, fraction: 0.6}, {name: b, size: 2, onto: basal, driven_by: output}]",
     ],
     # one rank lets a cell settle; all take its potentials, and measure impedances at them
     "active": [
@@ -94,7 +100,7 @@ NETWORKS = {
     ],
 }
 COMPARED = ("weights_sha256", "test_error", "layers", "compartments", "segregation", "reduction", "calibration")
-TO_FOUR = ("lumped", "reconstructed", "reduced")
+TO_FOUR = ("lumped", "reconstructed", "linear")
 
 
 def train(command, out, settings):

@@ -167,10 +167,11 @@ def arrivals(times, gids, wanted, schedule, delay):
 
 @pytest.fixture(scope="session")
 def build(ranks):
-    """Return a function that builds a network, of three-compartment cells if the settings do not name others."""
+    """Return a function that builds a network: of three-compartment cells, and on NEURON's solver, if none is set."""
 
     def make(n_input, n_output, *settings):
-        return Bench(config.load(settings=["cell=three_compartment", *settings]), n_input, n_output)
+        defaults = ["cell=three_compartment", "cable.solver=neuron"]
+        return Bench(config.load(settings=[*defaults, *settings]), n_input, n_output)
 
     return make
 

@@ -287,7 +287,7 @@ def test_signals_and_lengths_along_the_tree_are_those_of_the_cable(measured):
 
 
 def test_networks_know_the_index_of_their_cells(ranks, measured):
-    """What calibration found, of full and of reduced cells, and the lumped cell's."""
+    """What calibration found, of cells on either solver, and the lumped cell's."""
 
     def found(*settings):
         experiment = config.load(settings=["layers.hidden=[1]", *settings])
@@ -295,7 +295,7 @@ def test_networks_know_the_index_of_their_cells(ranks, measured):
 
     name = "mouse_v1_l4_nr5a1"
     basal, soma = (float(measured[name].index("tuft", port)[0]) for port in ("basal", "soma"))
-    for settings in ([], ["cable.reduced=true"]):
+    for settings in ([], ["cable.solver=neuron"]):
         index = found(f"cell={name}", *settings)[name]
         assert index["index"] == pytest.approx(basal, rel=1e-6)
         assert index["index_soma"] == pytest.approx(soma, rel=0.01)

@@ -166,6 +166,7 @@ IN_TURN = """
 import sys
 from segdend_plugin.engine.kinds.cable import Cable
 from segdend_plugin.cells.templates import Membrane
+from segdend_plugin.engine.kinds.linear import Linear
 from segdend_plugin.engine.kinds.poisson import Poisson
 from segdend_plugin.engine.layered import layered
 from segdend_plugin.learner import Learner
@@ -175,7 +176,7 @@ from segdend_plugin.tasks.images import load
 kinds = {
     "lumped": "three_compartment",
     "cable": Cable("mouse_v1_l4_nr5a1", "mouse_v1_l4_nr5a1", Membrane(nseg=1)),
-    "reduced": Cable("mouse_v1_l4_nr5a1", "mouse_v1_l4_nr5a1", reduced=True),
+    "linear": Linear("mouse_v1_l4_nr5a1", "mouse_v1_l4_nr5a1"),
 }
 kept = []
 for name in sys.argv[1:]:
@@ -188,7 +189,7 @@ for name in sys.argv[1:]:
 def test_a_network_has_the_bits_of_a_fresh_process(ranks):
     """What the one before had switched in NEURON was left for the next."""
     found = {}
-    for order in ("lumped reduced cable", "cable lumped", "reduced"):
+    for order in ("lumped linear cable", "cable lumped", "linear"):
         command = [sys.executable, "-c", IN_TURN, *order.split()]
         done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr

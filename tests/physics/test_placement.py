@@ -81,7 +81,7 @@ def test_tips_nexus_and_soma_are_not_drawn(tree):
     assert end.segment(*end.fixed()) == regions["trunk"][0](0.75) == nexus(regions)
     middle = on(tree, region="soma", sites=3)
     assert middle.segment(*middle.fixed()) == soma
-    turns = on(tree, "feedforward", region="tips", sites=5).places(np.random.default_rng(0))
+    turns = on(tree, "feedforward", region="tips", sites=5).candidates().places(np.random.default_rng(0))
     assert [k for k, _ in turns] == [1, 0, 1, 0, 1]
 
 
@@ -204,15 +204,15 @@ def test_one_input_on_one_site_or_on_all(cable):
     np.testing.assert_allclose(moved["all"], moved["one"], rtol=1e-6)
 
 
-def test_reduced_cells_draw_as_full_ones(cable):
-    """The same places, and so the same learning: their relative gains are those of the full cell."""
+def test_linear_cells_draw_as_those_on_the_solver(cable):
+    """The same places, and so the same learning: relative gains are equal."""
     gains = []
     drawn = ["placement.feedforward.nearest=40", "placement.feedforward.weighting=area", "cell=mouse_v1_l4_nr5a1"]
-    for flag in ("false", "true"):
-        bench = cable(*drawn, "placement.feedback.region=nexus", f"cable.reduced={flag}", "cable.calibration=per_cell")
+    for solver in ("neuron", "linear"):
+        bench = cable(*drawn, "placement.feedback.region=nexus", f"cable.solver={solver}", "cable.calibration=per_cell")
         gains.append(bench.set_onto(0).place_gains)
-        np.testing.assert_allclose(steady(bench, apical=1.0).forward_apical, 1.0, rtol=1e-6)
-    np.testing.assert_allclose(gains[0], gains[1], rtol=1e-4)
+        np.testing.assert_allclose(steady(bench, apical=1.0).forward_apical, 1.0, rtol=2e-5)
+    np.testing.assert_allclose(gains[0], gains[1], rtol=1e-9)
     assert gains[0].std() > 0.01
 
 

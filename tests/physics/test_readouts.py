@@ -84,16 +84,8 @@ def test_nmda_is_the_mean_opening_at_the_sites(small):
     assert np.ptp(found) > 0.01
 
 
-def test_calcium_is_the_mean_activation_at_the_nexus(small, monkeypatch):
-    """The cell is passive: what is read does not depend on channels, only whether it may be."""
-    from segdend_plugin.engine.kinds import tuft
-    from segdend_plugin.engine.kinds.cable import Cable
-    from segdend_plugin.experiment import config
-
-    offers = Cable.offers.fget
-    monkeypatch.setattr(Cable, "offers", property(lambda kind: offers(kind) | {("calcium", "nexus")}))
-    monkeypatch.setattr(tuft, "_has_calcium", lambda section: True)
-    monkeypatch.setattr(config.Experiment, "_suits_cells", lambda self: None)
+def test_calcium_is_the_mean_activation_at_the_nexus(small):
+    """The cell is passive: what is read does not depend on channels."""
     found, _, trunk, window_means = recorded(small("rule.plateau=calcium", "rule.plateau_jitter=3", "cable.unit=40"))
     np.testing.assert_allclose(found, window_means(activation(trunk)), rtol=1e-9)
     assert np.ptp(found) > 1e-3
@@ -169,8 +161,7 @@ def test_what_is_summed_of_a_potential(ranks, v):
         (["rule.plateau=axial", "cell=three_compartment"], "three-compartment cells"),
         (["rule.plateau=nmda", "cell=three_compartment"], "three-compartment cells"),
         (["rule.plateau=axial", "placement.feedback.region=basal"], "placement.feedback.region"),
-        (["rule.plateau=axial", "cable.reduced=true", f"cell={COMPACT}"], "do not offer the potential of tuft:axial"),
-        (["rule.plateau=calcium"], "no calcium channels"),
+        (["rule.plateau=axial", "cable.solver=linear", "placement.feedback.region=basal"], "placement.feedback.region"),
     ],
 )
 def test_plateaus_that_a_cell_does_not_have(small, settings, words):

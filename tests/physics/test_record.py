@@ -113,6 +113,6 @@ def test_what_cells_do_not_offer_is_refused(learner, images):
     weights = learner.weights("input->hidden")
     with pytest.raises(ConfigError, match="no cell 3 in 'hidden': give 0 to 2"):
         learner.fit(images, callbacks=[Record("hidden", "potential", cells=[3])])
-    with pytest.raises(ConfigError, match=r"the calcium of nexus cannot be read of .* cells, only"):
-        learner.fit(images, callbacks=[Record("hidden", "calcium", place=Place("nexus"))])
+    with pytest.raises(ConfigError, match=r"the rate of nexus cannot be read of .* cells, only"):
+        learner.fit(images, callbacks=[Record("hidden", "rate", place=Place("nexus"))])
     np.testing.assert_array_equal(learner.weights("input->hidden"), weights)

@@ -42,7 +42,7 @@ def test_the_schematic_cell_is_thick_tufted(tmp_path):
     ("setting", "words"),
     [
         ("phases.dt=0.2", "phases.dt=0.2 is too long for cable.membrane=active: give 0.1 ms or less"),
-        ("cable.reduced=true", "cable.reduced=true is for passive cells"),
+        ("cable.solver=linear", "cable.solver=linear cannot follow cable.membrane=active"),
         ("rule.feedforward=rates", "rule.feedforward=rates, but active cells have spikes only"),
         ("feedback.signal=rates", "feedback.signal=rates, but active cells have spikes only"),
     ],

@@ -94,12 +94,20 @@ def test_default_learning_rates_make_up_for_the_slope_of_nmda_plateaus(unit):
             ["placement.feedforward", "farthest=50", "nearest=90", "enlarge"],
         ),
         (["rule.plateau=nmda", "rule.plateau_gain=2"], ["rule.plateau_gain=2", "nmda", "set 1"]),
-        (["cable.reduced=true", "placement.feedback.region=tuft"], ["cable.reduced", "tuft", "tips or nexus"]),
-        (["cable.reduced=true", "placement.feedforward.region=apical"], ["cable.reduced", "apical", "basal"]),
+        (["cable.reduced=true"], ["cable.reduced", "remove it", "linear by default"]),
+        (["cable.reduced=false"], ["cable.reduced", "remove it", "linear by default"]),
+        (["cable.solver=exact"], ["cable.solver='exact'", "'linear' or 'neuron'"]),
+        (
+            ["cable.solver=linear", "rule.plateau=nmda"],
+            ["cable.solver=linear", "rule.plateau=nmda", "set it to neuron"],
+        ),
+        (
+            ["cable.solver=linear", "synapse.model=conductance"],
+            ["cable.solver=linear", "synapse.model=conductance", "set it to neuron"],
+        ),
         (["cable.d_lambda=1e-7"], ["cable.d_lambda", "1e-7", "0.001"]),
         (["cable.apical_length=0.001"], ["cable.apical_length", "0.001", "0.01"]),
         (["rule.plateau=local", "cell=three_compartment"], ["rule.plateau=local", "three-compartment", "average"]),
-        (["rule.plateau=calcium"], ["rule.plateau=calcium", "passive", "cable.membrane=active"]),
         (["rule.psp_memory=10"], ["rule.psp_memory=10", "reconstructed", "set it to 0"]),
         (
             ["layers.hidden=[]", "inhibition=[{name: sst, size: 3}]"],

@@ -10,9 +10,11 @@ import pytest
 import segdend_plugin
 from segdend_plugin.cells.units import TAU_SHORT
 from segdend_plugin.engine.kinds.cable import Cable
+from segdend_plugin.engine.kinds.linear import Linear
 from segdend_plugin.engine.kinds.lumped import Lumped
 from segdend_plugin.engine.kinds.own import Own
 from segdend_plugin.engine.kinds.poisson import Poisson
+from segdend_plugin.engine.kinds.reconstruction import Reconstruction
 from segdend_plugin.engine.layered import chain, layered
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.experiment import config, graph
@@ -42,14 +44,14 @@ def one_sentence(error):
 def test_time_constant_of_a_description_is_that_of_its_cells(tau):
     """The traces of learning had 10 ms, whatever the membrane."""
     experiment = config.load(settings=[f"cable.time_constant={tau}"])
-    (hidden,) = (p for p in graph.graph(experiment, 4, 2).populations if isinstance(p.kind, Cable))
+    (hidden,) = (p for p in graph.graph(experiment, 4, 2).populations if isinstance(p.kind, Reconstruction))
     assert hidden.kind.time_constants == (tau, TAU_SHORT)
 
 
 def test_time_constant_like_that_of_synapses():
     """3 ms is that of the synapses, where the kernel was 0/0."""
     experiment = config.load(settings=["cable.time_constant=3"])
-    (hidden,) = (p for p in graph.graph(experiment, 4, 2).populations if isinstance(p.kind, Cable))
+    (hidden,) = (p for p in graph.graph(experiment, 4, 2).populations if isinstance(p.kind, Reconstruction))
     long, short = hidden.kind.time_constants
     assert long > short
     assert long == pytest.approx(3.0, rel=1e-5)
@@ -157,7 +159,7 @@ def test_a_readout_at_the_nexus_is_taken_where_there_is_one(monkeypatch):
     monkeypatch.setitem(plateau.READOUTS, "block", row)
     wanted = Guerguiev(plateau="block").wants(layered([4, 3, 2], CABLE))
     assert any(want.quantity == "nmda" and want.place.region == "nexus" for want in wanted)
-    for kind in (Lumped(), replace(CABLE, reduced=True)):
+    for kind in (Lumped(), Linear("cell", "mouse_v1_l5_rbp4")):
         with pytest.raises(ConfigError) as error:
             Guerguiev(plateau="block").wants(layered([4, 3, 2], kind))
         assert "plateau='block'" in one_sentence(error)

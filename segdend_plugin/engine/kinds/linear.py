@@ -238,5 +238,7 @@ class LinearCells(ReconstructedCells):
 
     def close(self) -> None:
         """Give up every NEURON object."""
+        if self.somas:
+            self.somas[0].free()  # it outlives this where a host keeps it
         super().close()
         self._sets, self._entries, self._vectors, self._out = [], {}, [], None
