@@ -81,7 +81,7 @@ INITIAL {
     start_escape()
 VERBATIM
     if (SYSTEM) {
-        SYSTEM->start(rest);
+        SYSTEM->start();
     }
 ENDVERBATIM
 }
@@ -123,7 +123,7 @@ VERBATIM
         SYSTEM = new System;
         systems.push_back(SYSTEM);
     }
-    SYSTEM->bind(vector_arg(1), vector_arg(2));
+    SYSTEM->bind(vector_arg(1), vector_arg(2), rest);
 ENDVERBATIM
 }
 

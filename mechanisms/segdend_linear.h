@@ -26,10 +26,12 @@ struct Row {
 class System {
   public:
     // blocks: (pair of states, 2, 2); into: (output, cell), potentials in mV
-    void bind(IvocVect* of_blocks, IvocVect* into) {
+    void bind(IvocVect* of_blocks, IvocVect* into, double base) {
         blocks = vector_vec(of_blocks);
         pairs = size_t(vector_capacity(of_blocks)) / 4;
         out = vector_vec(into);
+        zero = base;
+        x.clear();
         cells.clear();
         entries.clear();
         rows.clear();
@@ -57,14 +59,16 @@ class System {
         rows.push_back({vector_vec(weights), n != 2 * pairs});
     }
 
-    void start(double base) {
-        zero = base;
+    void start() {
         x.assign(octets() * 2 * pairs, Octet{});
         std::fill_n(out, rows.size() * cells.size(), zero);
         found.clear();  // until the next step: NEURON sorts its data before it
     }
 
     void step() {
+        if (x.empty()) {
+            start();  // NEURON was not initialised
+        }
         if (gains.empty()) {
             pack();
         }

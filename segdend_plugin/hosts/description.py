@@ -15,7 +15,7 @@ from segdend_plugin.cells.units import CELSIUS, REST, lumped_conductance
 from segdend_plugin.engine import mpi
 from segdend_plugin.engine.kinds.cable import Cable
 from segdend_plugin.engine.kinds.linear import Linear
-from segdend_plugin.engine.kinds.lumped import Lumped
+from segdend_plugin.engine.kinds.lumped import Lumped, is_linear
 from segdend_plugin.engine.kinds.measured import Measured, measure
 from segdend_plugin.engine.kinds.poisson import Poisson
 from segdend_plugin.engine.kinds.reconstruction import Reconstruction
@@ -78,8 +78,17 @@ def sim_config(graph: Graph) -> Any:
     return config
 
 
-def net_params(graph: Graph) -> Any:
-    """Return the ``specs.NetParams`` of a graph: populations and cells; sets are the plugin's."""
+def net_params(graph: Graph, *, sections: bool = False) -> Any:
+    """Return the ``specs.NetParams`` of a graph: populations and cells; sets are the plugin's.
+
+    Parameters
+    ----------
+    graph
+        The network.
+    sections
+        Whether three-compartment cells that could do without one have a section of their own, as in a model of
+        somebody's own.
+    """
     from netpyne import specs
 
     params = specs.NetParams()
@@ -93,7 +102,7 @@ def net_params(graph: Graph) -> Any:
             raise ConfigError(
                 f"cell {getattr(kind, 'source', label)!r}: the name {label!r} is taken by another one: rename the file."
             )
-        if isinstance(kind, Linear):
+        if isinstance(kind, Linear) or (is_linear(population) and not sections):
             # of mechanisms in one place NEURON would transfer the rate of the first for all
             apart = any(c.signal == "rates" for c in graph.connections if population.name in c.pre)
             params.popParams[population.name] = {"cellModel": LINEAR, "numCells": population.size, "apart": apart}

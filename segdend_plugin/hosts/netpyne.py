@@ -13,6 +13,7 @@ What such rules may say: :mod:`segdend_plugin.hosts.connections`. With an entry 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -216,20 +217,26 @@ def _rules_of(sim: Any, population: str) -> Mapping[str, Any]:
 
 def _without_sections(pops: list[Any]) -> None:
     """Let populations be made of linear cells, which all lie in one section, unless they are `apart`."""
-    if not pops:
-        return
-    from netpyne import sim
     from neuron import h
 
-    shared = h.Section(name="segdend_linear")
+    for pop in pops:
+        pop.cellModelClass, pop.section = _linear_cell(), h.Section(name="segdend_linear")
+
+
+@functools.cache
+def _linear_cell() -> Any:
+    """Return NetPyNE's class of a point cell, made for linear cells."""
+    from netpyne import sim
 
     class LinearCell(sim.PointCell):  # type: ignore[misc]  # NetPyNE has no types
         def createNEURONObj(self, prop: Any = None) -> None:
+            from neuron import h
+
+            shared = sim.net.pops[self.tags["pop"]].section
             self.section = h.Section(name="segdend_linear") if self.params.get("apart") else shared
             self.hPointp, self.secs = getattr(h, LINEAR)(self.section(0.5)), NoSections()
 
-    for pop in pops:
-        pop.cellModelClass = LinearCell
+    return LinearCell
 
 
 class NoSections(Mapping[str, Any]):

@@ -112,7 +112,7 @@ def test_a_netpyne_model_takes_no_seed_that_is_none(ranks, seed):
     from segdend_plugin.hosts import description, netpyne
 
     one = layered([3, 2, 2], "three_compartment")
-    params = description.net_params(one)
+    params = description.net_params(one, sections=True)
     for label, pre, post, role in (
         ("up", "input", "hidden", "forward"),
         ("top", "hidden", "output", "forward"),

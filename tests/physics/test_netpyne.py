@@ -27,7 +27,7 @@ RULES = {
 def model(ranks):
     from segdend_plugin.hosts import description
 
-    model = description.net_params(GRAPH)
+    model = description.net_params(GRAPH, sections=True)
     for label, rule in RULES.items():
         model.connParams[label] = copy.deepcopy(rule)
     return model

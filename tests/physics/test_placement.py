@@ -212,7 +212,7 @@ def test_linear_cells_draw_as_those_on_the_solver(cable):
         bench = cable(*drawn, "placement.feedback.region=nexus", f"cable.solver={solver}", "cable.calibration=per_cell")
         gains.append(bench.set_onto(0).place_gains)
         np.testing.assert_allclose(steady(bench, apical=1.0).forward_apical, 1.0, rtol=2e-5)
-    np.testing.assert_allclose(gains[0], gains[1], rtol=1e-9)
+    np.testing.assert_allclose(gains[0], gains[1], rtol=1e-6)  # NetPyNE moves a cell, in single precision
     assert gains[0].std() > 0.01
 
 

@@ -60,7 +60,7 @@ def test_same_weights_as_netpyne(build, variant):
         kept[name], handles[name] = lumped(graph[name])
     mine = host.create(graph, handles)
     second = learn(built.experiment, mine)
-    agree(first, second)
+    agree(first, second, rtol=1e-12, atol=1e-13)  # ours lie side by side, those of the caller in compartments
     assert all((weights != start[0][name]).any() for name, weights in first[0].items())
 
 

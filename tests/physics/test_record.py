@@ -42,7 +42,9 @@ def vectors(learner, place):
     back = learner.network.sets["output->hidden"]
     recorded = []
     for cell in CELLS:
-        if place == "soma":
+        if place == "soma" and isinstance(learner.graph["hidden"].kind, Lumped):
+            refs = [cells.somas[cell]._ref_soma]
+        elif place == "soma":
             refs = [cells.handles[cell].soma._ref_v]
         elif isinstance(learner.graph["hidden"].kind, Lumped):  # its apical dendrite has no membrane: it is its drive
             refs = [back.drive(cell)]

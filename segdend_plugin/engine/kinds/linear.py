@@ -15,6 +15,7 @@ from segdend_plugin.engine.calibrated import Calibrated
 from segdend_plugin.engine.dense import Dense
 from segdend_plugin.engine.kinds.base import CellHandle, Reader
 from segdend_plugin.engine.kinds.measured import Measured
+from segdend_plugin.engine.kinds.octets import Octets
 from segdend_plugin.engine.kinds.reconstruction import ReconstructedCells, Reconstruction
 from segdend_plugin.engine.kinds.tuft import Apart, check_trunk
 from segdend_plugin.engine.readings import Group, Reading, Readings
@@ -23,7 +24,7 @@ from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Connections, Cost, Graph, Population
 from segdend_plugin.model.places import FEEDBACK, Place
 from segdend_plugin.model.wants import Quantity
-from segdend_plugin.types import Array, HocObject, Integers
+from segdend_plugin.types import Array, Integers
 
 _OFFERS: frozenset[tuple[Quantity, str]] = frozenset(
     {
@@ -92,13 +93,11 @@ class LinearCells(ReconstructedCells):
         self._entries: dict[str, list[tuple[int, int, int, float]]] = {}  # set -> post, slot, node, current
         self._sets: list[Dense] = []
         self._by_slot: dict[str, bool] = {}  # fixed sets that inhibit -> whether each place has a slot
-        self._rows: list[str] = []
-        self._vectors: list[HocObject] = []
-        self._out: HocObject = None
         for number, handle in zip(self.numbers, handles, strict=True):
             soma = handle.point
             soma.id, soma.rest, soma.unit = number, self.scale.rest, self.scale.unit
             self.somas.append(soma)
+        self._octets = Octets(self.somas)
 
     # ---- synapses
 
@@ -138,26 +137,8 @@ class LinearCells(ReconstructedCells):
 
     def complete(self) -> None:
         """Give NEURON the system, once all sets have landed."""
-        from neuron import h
-
-        if not self.n:
-            return
-        lead, outputs = self.somas[0], self._outputs()
-        if self._out is None:
-            self._rows, self._out = list(outputs), h.Vector(len(outputs) * self.n)
-        blocks = h.Vector(self.measured.system.blocks.ravel())
-        self._vectors = [blocks]
-        lead.bind(blocks, self._out)
-        for soma in self.somas:
-            lead.add(soma._ref_soma)
-        for dense in self._sets:
-            gains = h.Vector(self._gains(dense).ravel())
-            self._vectors.append(gains)
-            lead.enter(gains, dense.drives)
-        for weights in outputs.values():
-            row = h.Vector(weights.ravel())
-            self._vectors.append(row)
-            lead.read(row)
+        entries = [(self._gains(dense), dense) for dense in self._sets]
+        self._octets.set(self.measured.system.blocks, entries, self._outputs())
 
     def _outputs(self) -> dict[str, Array]:
         """Return what comes out, by name: weights of the states, of all cells or of each, (n_states, n)."""
@@ -232,13 +213,10 @@ class LinearCells(ReconstructedCells):
         return Apart(tuft, self._group(readings, "nexus"), share, left)
 
     def _group(self, readings: Readings, output: str, what: Reading = "potential") -> Group:
-        first = self.n * self._rows.index(output)
-        refs = [self._out._ref_x[first + post] for post in range(self.n)]
-        return readings.group(refs, what, self.scale.rest, self.scale.unit)
+        return readings.group(self._octets.refs(output), what, self.scale.rest, self.scale.unit)
 
     def close(self) -> None:
         """Give up every NEURON object."""
-        if self.somas:
-            self.somas[0].free()  # it outlives this where a host keeps it
+        self._octets.close()
         super().close()
-        self._sets, self._entries, self._vectors, self._out = [], {}, [], None
+        self._sets, self._entries = [], {}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
+
+import numpy as np
 
 from segdend_plugin.cells.calibration import lumped_somatic_current
 from segdend_plugin.cells.units import Scale, lumped_conductance
 from segdend_plugin.engine.dense import Dense, Kernel
 from segdend_plugin.engine.kinds.base import CellHandle, Cells, Reader
+from segdend_plugin.engine.kinds.octets import Octets
 from segdend_plugin.engine.readings import Readings
 from segdend_plugin.engine.synapses import Landed
 from segdend_plugin.engine.teachers import Teachers
@@ -87,7 +91,12 @@ class Lumped:
 
 
 class LumpedCells(Cells):
-    """Those of a population on this rank."""
+    """Those of a population on this rank: on compartments of NEURON, or side by side where they are SegDendLinear.
+
+    A cell without teacher and gate is linear: implicit Euler makes of it, whose C is 1, exactly
+
+        x[n + 1] = (x[n] + dt (g_basal V_b + g_apical V_a)) / (1 + dt (g_leak + g_basal + g_apical)).
+    """
 
     def __init__(
         self, graph: Graph, population: Population, handles: list[CellHandle], positions: Integers, kind: Lumped
@@ -95,10 +104,12 @@ class LumpedCells(Cells):
         super().__init__(graph, population, handles, positions, kind.scale)
         self._kind = kind
         self._drives: dict[str, list[Dense]] = {"basal": [], "apical": []}
+        self._inhibiting: list[Dense] = []
         for number, handle in zip(self.numbers, handles, strict=True):
             soma = handle.point
             soma.id, soma.rest, soma.unit = number, self.scale.rest, self.scale.unit
             self.somas.append(soma)
+        self._octets = Octets(self.somas) if is_linear(population) and _has_octets(handles) else None
         if kind.silent_in != "none":
             self._add_gates(kind)
         self.teachers = Teachers(handles, self.positions, self.scale) if population.teacher else None
@@ -118,7 +129,7 @@ class LumpedCells(Cells):
 
         dendrite = "apical" if connections.role == "feedback" else "basal"
         taken = self._drives[dendrite]
-        for post, soma in enumerate(self.somas):
+        for post, soma in enumerate(() if self._octets else self.somas):
             if taken:  # drives onto one dendrite add up, in the order of the graph
                 soma.also(int(dendrite == "apical"), dense.drive(post))
             else:
@@ -134,10 +145,32 @@ class LumpedCells(Cells):
             )
         found = []
         for handle in self.handles:
-            cell = handle.point
-            conductance = cell.g_leak + cell.g_basal + cell.g_apical
-            found.append([Landed(handle.soma, lumped_somatic_current(conductance, self.scale))])
+            found.append([Landed(handle.soma, lumped_somatic_current(lumped_conductance(self._total), self.scale))])
         return found
+
+    def inhibit(self, dense: Dense, places: Sequence[Sequence[Landed]], *, by_slot: bool) -> None:
+        """Let a fixed set act on the somas."""
+        if self._octets is None:
+            super().inhibit(dense, places, by_slot=by_slot)
+        else:
+            self._inhibiting.append(dense)
+
+    @property
+    def _total(self) -> float:
+        kind = self._kind
+        return kind.g_leak + kind.g_basal + kind.g_apical
+
+    def complete(self) -> None:
+        """Give NEURON the system of cells that are linear, once all sets have landed."""
+        if self._octets is None:
+            return
+        kind, dt, unit = self._kind, self.graph.dt, self.scale.unit
+        left = 1.0 + dt * self._total
+        gains = {"basal": unit * dt * kind.g_basal / left, "apical": unit * dt * kind.g_apical / left}
+        entering = [(gain, dense) for name, gain in gains.items() for dense in self._drives[name]]
+        entering += [(unit * dt * self._total / left, dense) for dense in self._inhibiting]
+        entries = [(_first(gain, dense), dense) for gain, dense in entering]
+        self._octets.set(np.diag([1.0 / left, 0.0])[None], entries, {"soma": np.array([1.0, 0.0])})
 
     def teach(self, target: Signal | Array | None) -> None:
         """Take the levels that the trial wants of the whole population."""
@@ -164,7 +197,26 @@ class LumpedCells(Cells):
 
     def close(self) -> None:
         """Give up every NEURON object."""
+        if self._octets is not None:
+            self._octets.close()
         super().close()
-        self._drives = {"basal": [], "apical": []}
+        self._drives, self._inhibiting = {"basal": [], "apical": []}, []
         if self.teachers is not None:
             self.teachers.close()
+
+
+def is_linear(population: Population) -> bool:
+    """Return whether three-compartment cells of a population are a linear system: nothing changes a conductance."""
+    kind = population.kind
+    return isinstance(kind, Lumped) and kind.silent_in == "none" and not population.teacher
+
+
+def _has_octets(handles: Sequence[CellHandle]) -> bool:
+    return not handles or not hasattr(handles[0].point, "g_leak")
+
+
+def _first(gain: float, dense: Dense) -> Array:
+    """Return the gains of drives that act on the first of two states."""
+    gains = np.zeros((2, dense.n_slots, dense.n_post))
+    gains[0] = gain
+    return gains
