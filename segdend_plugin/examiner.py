@@ -125,9 +125,11 @@ class Examiner:
         found = []
         for first in range(0, len(numbers), BLOCK):
             block = [int(number) for number in numbers[first : first + BLOCK]]
-            trials = self._make(phases, known.stimuli(block), block, taught=False)
-            outcomes = [self._test(trial, number, known.answer) for trial, number in zip(trials, block, strict=True)]
-            found.append(self._finite(self.collect(outcomes), known.answer))
+            ranks = self.network.ranks
+            mine = block[ranks.replica :: ranks.replicas]
+            trials = self._make(phases, known.stimuli(mine), mine, taught=False)
+            outcomes = [self._test(trial, number, known.answer) for trial, number in zip(trials, mine, strict=True)]
+            found.append(self._finite(_in_turn(ranks.across(self.collect(outcomes))), known.answer))
             if advance is not None:
                 advance(len(block))
         return {p.name: np.concatenate([answers[p.name] for answers in found]) for p in self.graph.taught}
@@ -217,7 +219,9 @@ class Examiner:
 
     def _whole(self, answers: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
         return {
-            p.name: self.network.whole(p.name, np.array([answer[p.name] for answer in answers]))
+            p.name: self.network.whole(
+                p.name, np.array([answer[p.name] for answer in answers]).reshape(len(answers), -1)
+            )
             for p in self.graph.taught
         }
 
@@ -355,6 +359,18 @@ class Examiner:
         if error is not None:
             raise error
         return result
+
+
+def _in_turn(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """Return the answers of all examples from those of replicas, which have shown them in turn."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    found = {}
+    for name in parts[0]:
+        found[name] = np.empty((sum(len(part[name]) for part in parts), *parts[0][name].shape[1:]))
+        for replica, part in enumerate(parts):
+            found[name][replica :: len(parts)] = part[name]
+    return found
 
 
 def check_whole(field: str, value: int, least: int) -> None:

@@ -20,7 +20,7 @@ from segdend_plugin.model.outcome import Outcome
 from segdend_plugin.model.state import State
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.trial import Stimulus, Trial
-from segdend_plugin.model.wants import Quantity, Want
+from segdend_plugin.model.wants import Quantity, Want, Weights
 from segdend_plugin.rule.allowed import Allowed, name_of
 from segdend_plugin.rule.base import Phases, Rule
 from segdend_plugin.schedules import Schedule, constant
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Numbered = tuple[int, int, Trial]
 """Number of the example, which one of the task's it is, and the trial."""
+Learned = tuple[Mapping[Want, Array], Changes, Any]
+"""What was seen of an example, what it changes, and what applying that needs of its trials."""
 
 
 class Learner(Examiner):
@@ -203,8 +205,8 @@ class Learner(Examiner):
         answer = {population: seen[want] for population, want in answers.items()}
         changes = None
         if learn:
-            changes, bound = self._learn([seen], keep=False)
-            self._apply([bound], [changes], [answer])
+            changes = self._change([seen])
+            self._apply([self.network.bind([seen], changes)], [changes], [answer])
         return Outcome(trial.example, -1, trial, answer, seen.values, changes)
 
     def _trials(self, task: Task, phases: Phases, order: Iterator[tuple[int, int]]) -> Iterator[Numbered]:
@@ -251,30 +253,55 @@ class Learner(Examiner):
                 method(self)
 
     def _learn_batch(self, examples: Sequence[Numbered], total: int, quantity: Quantity) -> list[Outcome]:
-        outcomes, bound, changed, answered = [], [], [], []
-        for example, number, trial in examples:
+        """Show the examples of a batch, each replica its own, and apply what all of them change."""
+        ranks = self.network.ranks
+        wanted: list[tuple[tuple[Want, ...], dict[str, Want]]] = []
+        mine: list[Learned] = []
+        for k, (example, _, trial) in enumerate(examples):
             extra: tuple[Want, ...] = ()
             for callback in self._callbacks:
                 extra += tuple(callback.wants(self.graph, example))
-            wants, answers = self._wants_of(trial, quantity, extra, learning=True)
-            rates = self._rates(example, total)
-            seens = [
-                self.network.run(
-                    one, Purpose.TRAINING_SPIKES, wants, self._before(one), rates=rates, state=self.rule_state
-                )
-                for one in self.rule.trials(trial)
-            ]
-            changes, one_bound = self._learn(seens, keep=len(examples) > 1)
-            bound.append(one_bound)
-            changed.append(changes)
-            seen = seens[0]
-            answered.append({population: seen[want] for population, want in answers.items()})
-            outcomes.append(Outcome(example, number, trial, answered[-1], seen.values, changes))
-        self._apply(bound, changed, answered)
-        return outcomes
+            wanted.append(self._wants_of(trial, quantity, extra, learning=True))
+            if k % ranks.replicas == ranks.replica:
+                keep = len(examples) > 1
+                mine.append(self._learn_one(trial, wanted[-1][0], self._rates(example, total), keep=keep))
+        found = mine if ranks.replicas == 1 else self._of_all(mine, [wants for wants, _ in wanted])
+        changed = [changes for _, changes, _ in found]
+        answered = [
+            {population: seen[want] for population, want in answers.items()}
+            for (_, answers), (seen, _, _) in zip(wanted, found, strict=True)
+        ]
+        self._apply([self.network.bound(changes, factors) for _, changes, factors in found], changed, answered)
+        return [
+            Outcome(example, number, trial, answer, seen, changes)
+            for (example, number, trial), answer, (seen, changes, _) in zip(examples, answered, found, strict=True)
+        ]
 
-    def _learn(self, seens: Sequence[Seen], *, keep: bool) -> tuple[Changes, Any]:
-        """Return what an example changes, and the same with all that applying it needs."""
+    def _learn_one(self, trial: Trial, wants: Sequence[Want], rates: Mapping[str, float], *, keep: bool) -> Learned:
+        """Show an example; return what was seen, what it changes, and what applying that needs."""
+        seens = [
+            self.network.run(one, Purpose.TRAINING_SPIKES, wants, self._before(one), rates=rates, state=self.rule_state)
+            for one in self.rule.trials(trial)
+        ]
+        changes = self._change(seens)
+        return seens[0].values, changes, self.network.factors(seens, changes, keep=keep)
+
+    def _of_all(self, mine: Sequence[Learned], wants: Sequence[Sequence[Want]]) -> list[Learned]:
+        """Return what all replicas have of a batch, in the order of its examples; weights, as seen, do not travel."""
+        ranks = self.network.ranks
+        keys = [[want for want in each if not isinstance(want, Weights)] for each in wants]
+        own = keys[ranks.replica :: ranks.replicas]
+        told = ranks.across(
+            [([seen[want] for want in each], *more) for each, (seen, *more) in zip(own, mine, strict=True)]
+        )
+        found: list[Learned] = []
+        for k, each in enumerate(keys):
+            values, changes, factors = told[k % ranks.replicas][k // ranks.replicas]
+            found.append((dict(zip(each, values, strict=True)), changes, factors))
+        return found
+
+    def _change(self, seens: Sequence[Seen]) -> Changes:
+        """Return what an example changes."""
         if self.rule.needs_teacher and not any(seen.trial.taught for seen in seens):
             raise ConfigError(
                 f"rule {name_of(self.rule)}: it cannot learn from a trial without a teacher: give a stimulus with a "
@@ -282,7 +309,7 @@ class Learner(Examiner):
             )
         changes = self.rule.change(seens)
         self._allowed.check(changes, seens[0].trial)
-        return changes, self.network.bind(seens, changes, keep=keep)
+        return changes
 
     def _apply(self, bound: Sequence[Any], changed: Sequence[Changes], answered: Sequence[Mapping[str, Array]]) -> None:
         """Change the weights by the examples of a batch, in their order."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT
 from segdend_plugin.engine.along import adjoint
-from segdend_plugin.engine.learned import Bound, check_outer
+from segdend_plugin.engine.learned import Bound, Factors, check_outer
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model.changes import Along, Decay, Outer
 from segdend_plugin.model.graph import Connections
@@ -265,38 +266,45 @@ class Dense:
         weights: Array = self.weights * self.effects[self.slots]
         return weights
 
-    def bind(
-        self, change: Outer | Along | Decay, windows: Mapping[str, int], positions: Integers, *, keep: bool
-    ) -> Bound:
-        """Return a change with all that it needs of the trial that has run."""
+    def factors(self, change: Outer | Along | Decay, windows: Mapping[str, int], *, keep: bool) -> Factors:
+        """Return what a change needs of the trial that has run."""
+        if isinstance(change, Decay):
+            return None
+        if isinstance(change, Along):
+            return self._factors_along(change)
+        check_outer(change, self.n_pre, windows)
+        if change.pre is not None:
+            return None
+        window = windows[change.window]
+        return self.filtered(window) if keep else window
+
+    def bind(self, change: Outer | Along | Decay, factors: Factors, positions: Integers) -> Bound:
+        """Return a change with what was taken of its trial."""
         if isinstance(change, Decay):
             return Bound((change.connections, change.factor), lambda: None)
         if isinstance(change, Along):
-            return self._bind_along(change)
-        check_outer(change, self.n_pre, windows)
+            return self._bind_along(change, cast("tuple[Integers, Integers, Array]", factors))
         post = change.post if change.post.shape == (self.n_post,) else change.post[positions]
-        if change.pre is not None:
-            pre = change.pre
-            return Bound(None, lambda: self.learn_with(pre, post))
-        window = windows[change.window]
-        if keep:
-            kept = self.filtered(window)
-            return Bound(None, lambda: self.learn_with(kept, post))
-        return Bound(None, lambda: self.learn(post, window))
+        if isinstance(factors, int):
+            window = factors
+            return Bound(None, lambda: self.learn(post, window))
+        pre = change.pre if change.pre is not None else cast(Array, factors)
+        return Bound(None, lambda: self.learn_with(pre, post))
 
-    def _bind_along(self, change: Along) -> Bound:
-        if not self.n_post:
-            return Bound(None, lambda: None)
+    def _factors_along(self, change: Along) -> tuple[Integers, Integers, Array]:
         if self._rates is not None:
             raise ConfigError(f"set {self.connections.name!r}: it sends rates, which no train follows: send spikes.")
-        dt, steps = _dt(), len(change.post)
         if change.trains is None:
-            arrived, cells, counts = self.arrivals()
-        else:
-            arrived = np.floor(change.trains.times / dt + 0.5).astype(np.int64)
-            cells, counts = change.trains.cells, np.ones(len(change.trains.cells))
-        later = adjoint(change.post, change.kernel or self.time_constants, dt)
-        inside = arrived < steps
+            return self.arrivals()
+        arrived = np.floor(change.trains.times / _dt() + 0.5).astype(np.int64)
+        return arrived, change.trains.cells, np.ones(len(change.trains.cells))
+
+    def _bind_along(self, change: Along, factors: tuple[Integers, Integers, Array]) -> Bound:
+        if not self.n_post:
+            return Bound(None, lambda: None)
+        arrived, cells, counts = factors
+        later = adjoint(change.post, change.kernel or self.time_constants, _dt())
+        inside = arrived < len(change.post)
         arrived, cells, counts = arrived[inside], cells[inside], counts[inside]
         total = np.zeros_like(self.weights)
         np.add.at(total, cells, counts[:, None] * later[arrived])  # in the order of arrival

@@ -26,7 +26,7 @@ class Exchange:
     def __init__(self, ranks: mpi.Ranks, sources: Sequence[int], here: Mapping[int, HocObject]) -> None:
         from neuron import h
 
-        collective = mpi.allgather_in_c()
+        collective = mpi.allgather_in_c(ranks)
         everyone = ranks.allgather([gid for gid in sources if gid in here])
         most = max(len(gids) for gids in everyone)
         self._here = here

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from segdend_plugin.model.changes import Along, Decay, Outer
 from segdend_plugin.model.graph import Connections
 from segdend_plugin.model.trial import Trial
 from segdend_plugin.types import Array, Integers
+
+Factors: TypeAlias = "int | Array | tuple[Array | Integers, ...] | None"
+"""What a change needs of its trial: a window whose averages are still there, filtered trains, arrivals, or nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +72,8 @@ class Learned(Protocol):
         """Return the weights times their effect on the soma relative to k_b."""
         ...
 
-    def bind(
-        self, change: Outer | Along | Decay, windows: Mapping[str, int], positions: Integers, *, keep: bool
-    ) -> Bound:
-        """Return a change with all that it needs of the trial that has run.
+    def factors(self, change: Outer | Along | Decay, windows: Mapping[str, int], *, keep: bool) -> Factors:
+        """Return what a change needs of the trial that has run.
 
         Parameters
         ----------
@@ -80,10 +81,23 @@ class Learned(Protocol):
             Of this set.
         windows
             Index of each window of the trial.
+        keep
+            Whether presynaptic factors are copied, because other trials run before it is applied, or because it is
+            applied to another replica, too.
+        """
+        ...
+
+    def bind(self, change: Outer | Along | Decay, factors: Factors, positions: Integers) -> Bound:
+        """Return a change with what was taken of its trial.
+
+        Parameters
+        ----------
+        change
+            Of this set.
+        factors
+            What :meth:`factors` gave here, or on the rank with the same cells of another replica.
         positions
             Where the cells of this rank stand in the postsynaptic population.
-        keep
-            Whether presynaptic factors are copied, because other trials run before it is applied.
         """
         ...
 

@@ -34,51 +34,68 @@ _LIBMPI = re.compile(r"libmpi(ch|_(cray|gnu|intel|nvidia|amd|aocc)\w*)?\.(so|dyl
 
 @dataclass(frozen=True, eq=False)
 class Ranks:
-    """The processes of this job, as one of them sees them.
+    """The processes that hold one network, as one of them sees them: all of the job, or one of several replicas.
 
     Attributes
     ----------
     rank, size : int
-        Which process this is, and how many there are.
+        Which process of the network this is, and how many there are.
     pc : h.ParallelContext
-        NEURON's handle of the same job.
+        NEURON's handle of the same processes.
+    replica, replicas : int
+        Which network this is, and how many there are.
     """
 
     rank: int
     size: int
     pc: Any
+    replica: int = 0
+    replicas: int = 1
+    _own: Any = None  # communicators of mpi4py: of this network's ranks,
+    _peers: Any = None  # of those that hold the same cells of every replica,
+    _world: Any = None  # and of all; None in a process that is alone
 
     @property
     def is_root(self) -> bool:
-        """Whether this is rank 0."""
-        return self.rank == 0
+        """Whether this is rank 0 of the first replica, which reads and writes files."""
+        return self.rank == 0 and self.replica == 0
+
+    @property
+    def total(self) -> int:
+        """How many processes the job has."""
+        return self.size * self.replicas
 
     def barrier(self, pause: float = 0.0) -> None:
-        """Wait until every rank is here, looking every `pause` seconds (0: without a rest).
+        """Wait until every process of the job is here, looking every `pause` seconds (0: without a rest).
 
         MPI waits by spinning. A pause leaves the core to the rank that everybody waits for.
         """
-        if pause == 0.0 or self.size == 1:
-            self.pc.barrier()
+        if self._world is None:
             return
-        request = sys.modules["mpi4py.MPI"].COMM_WORLD.Ibarrier()
+        request = self._world.Ibarrier()
         while not request.Test():
-            time.sleep(pause)
+            if pause:
+                time.sleep(pause)
 
     def allgather(self, value: T) -> list[T]:
-        """Return the values of all ranks, in rank order, on every rank."""
-        values: list[T] = self.pc.py_allgather(value) if self.size > 1 else [value]
+        """Return the values of all ranks of this network, in rank order, on every rank."""
+        values: list[T] = self._own.allgather(value) if self.size > 1 else [value]
         return values
 
     def gather(self, value: T) -> list[T] | None:
-        """Return the values of all ranks, in rank order, on rank 0 and None elsewhere."""
-        values: list[T] | None = self.pc.py_gather(value, 0)
+        """Return the values of all ranks of this network, in rank order, on its rank 0 and None elsewhere."""
+        values: list[T] | None = self._own.gather(value, root=0) if self.size > 1 else [value]
         return values
 
     def broadcast(self, value: T) -> T:
-        """Return rank 0's value on every rank."""
-        received: T = self.pc.py_broadcast(value, 0)
+        """Return on every process of the job what the root has."""
+        received: T = self._world.bcast(value, root=0) if self._world is not None else value
         return received
+
+    def across(self, value: T) -> list[T]:
+        """Return what the ranks with the same cells have in every replica, in their order."""
+        values: list[T] = self._peers.allgather(value) if self.replicas > 1 else [value]
+        return values
 
 
 @cache
@@ -111,12 +128,54 @@ def start() -> Ranks:
     pc = h.ParallelContext()
     if pc.nhost() != size:
         raise ParallelError(_neuron_disagrees(int(pc.nhost()), size, neuron_came_first))
-    return Ranks(rank=int(pc.id()), size=size, pc=pc)
+    return Ranks(int(pc.id()), size, pc, _own=world, _world=world)
+
+
+def split(replicas: int) -> Ranks:
+    """Let groups of processes hold a network each, from now on; every rank must call this, once.
+
+    NEURON knows its own group only after that, as other MPI programs do after a split of their communicator.
+
+    Parameters
+    ----------
+    replicas
+        How many groups.
+
+    Raises
+    ------
+    ParallelError
+        If they would not be equally large.
+    """
+    world = start()
+    if replicas == 1:
+        return world
+    if world.size % replicas:
+        raise ParallelError(
+            f"replicas={replicas} does not divide {world.size} ranks: give a number that does, or start with another "
+            "number of ranks."
+        )
+    size = world.size // replicas
+    world.pc.subworlds(size)
+    replica, rank = divmod(world.rank, size)
+    everyone = world._world
+    own, peers = everyone.Split(replica, rank), everyone.Split(rank, replica)
+    if (int(world.pc.id()), int(world.pc.nhost())) != (rank, size):
+        raise ParallelError(
+            f"NEURON sees rank {int(world.pc.id())} of {int(world.pc.nhost())} where MPI has {rank} of {size}: start "
+            "without replicas."
+        )
+    return Ranks(rank, size, world.pc, replica, replicas, own, peers, everyone)
+
+
+def replicas_for(wanted: int) -> int:
+    """Return the largest number of replicas, at most as many as are wanted, that divides the ranks of the job."""
+    size = start().size
+    return next(n for n in range(min(wanted, size), 0, -1) if size % n == 0)
 
 
 @cache
-def allgather_in_c() -> tuple[int, int, int, int] | None:
-    """Return what C code needs to gather bytes from all ranks, None when this process is alone; collective.
+def allgather_in_c(ranks: Ranks) -> tuple[int, int, int, int] | None:
+    """Return what C code needs to gather bytes from the ranks of a network, None if it has one; collective.
 
     Returns
     -------
@@ -124,18 +183,17 @@ def allgather_in_c() -> tuple[int, int, int, int] | None:
         Address of ``MPI_Allgather``, handles of a communicator of our own and of ``MPI_BYTE``, and the size of a handle
         in bytes: 4 for an integer (MPICH and its kin), 8 for a pointer (Open MPI). None also where a rank lacks these.
     """
-    ranks = start()
     if ranks.size == 1:
         return None
-    found = _allgather_here()
+    found = _allgather_here(ranks)
     return found if all(ranks.allgather(found is not None)) else None
 
 
-def _allgather_here() -> tuple[int, int, int, int] | None:
+def _allgather_here(ranks: Ranks) -> tuple[int, int, int, int] | None:
     """Look the function up in the library that mpi4py has opened, and duplicate the communicator."""
     from mpi4py import MPI
 
-    communicator = MPI.COMM_WORLD.Dup()
+    communicator = ranks._own.Dup()
     size = MPI._sizeof(MPI.Comm)
     known = {"Open MPI": 8, "MPICH": 4, "Intel MPI": 4, "MVAPICH": 4, "MVAPICH2": 4, "Cray MPICH": 4}
     library = _mapped_libmpi()

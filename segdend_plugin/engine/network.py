@@ -10,7 +10,7 @@ import numpy as np
 from segdend_plugin.engine.background import Background
 from segdend_plugin.engine.kinds.base import Cells
 from segdend_plugin.engine.kinds.poisson import InputCells
-from segdend_plugin.engine.learned import Bound, Learned, joined
+from segdend_plugin.engine.learned import Bound, Factors, Learned, joined
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.plans import Plans
 from segdend_plugin.engine.readings import Readings
@@ -273,8 +273,8 @@ class Network:
 
     # ---- learning
 
-    def bind(self, seen: Sequence[Seen], changes: Changes, *, keep: bool = False) -> list[Bound]:
-        """Return what an example changes, with what it needs of the trials that were seen.
+    def factors(self, seen: Sequence[Seen], changes: Changes, *, keep: bool = False) -> list[Factors]:
+        """Return what the changes of an example need of the trials that were seen.
 
         Parameters
         ----------
@@ -283,7 +283,8 @@ class Network:
         changes
             What the rule makes of them.
         keep
-            Whether other trials run before it is applied, so that presynaptic factors are copied.
+            Whether other trials run before they are applied, or other replicas apply them, so that presynaptic factors
+            are copied.
 
         Raises
         ------
@@ -296,7 +297,15 @@ class Network:
             raise ConfigError("learning: this is not the trial that the network has seen last: run it, then learn.")
         if last.purpose is not Purpose.TRAINING_SPIKES:
             raise ConfigError("learning: the last trial was a test: show a training example, then learn.")
-        return self.sets.bind(changes, {window.name: k for k, window in enumerate(last.trial.windows)}, keep=keep)
+        return self.sets.factors(changes, {window.name: k for k, window in enumerate(last.trial.windows)}, keep=keep)
+
+    def bind(self, seen: Sequence[Seen], changes: Changes) -> list[Bound]:
+        """Return changes with what they need of the trials that were seen, to be applied before others run."""
+        return self.bound(changes, self.factors(seen, changes))
+
+    def bound(self, changes: Changes, factors: Sequence[Factors]) -> list[Bound]:
+        """Return changes with what was taken of their trials: here, or on the rank of another replica like this one."""
+        return self.sets.bind(changes, factors)
 
     def apply(self, batch: Iterable[Sequence[Bound]]) -> None:
         """Add what the examples of a batch change, in their order; decay comes first, bounds act once."""

@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from segdend_plugin.engine import exchange, mechanisms, mpi
+from segdend_plugin.errors import ConfigError, ParallelError
 from segdend_plugin.model import streams
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Trial
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """The one of this process; private to the engine and the hosts."""
+    """The one of this process; private to the engine and the hosts.
 
-    def __init__(self) -> None:
-        self.ranks = mpi.start()
+    Parameters
+    ----------
+    replicas
+        How many groups of ranks hold a network each.
+    """
+
+    def __init__(self, replicas: int = 1) -> None:
+        mpi.start()
         mechanisms.load()
+        self.ranks = mpi.split(replicas)
         self.network: Network | None = None
         self._owns_gids = False
 
@@ -53,7 +61,7 @@ class Session:
     @property
     def needs_events(self) -> bool:
         """Whether spikes of cells reach other ranks as events, because these cannot gather counters."""
-        return self.ranks.size > 1 and mpi.allgather_in_c() is None
+        return self.ranks.size > 1 and mpi.allgather_in_c(self.ranks) is None
 
     def restart(self) -> None:
         """Begin a trial without initialisation: what other ranks have told belongs to the one before."""
@@ -89,16 +97,26 @@ def _vector(size: int) -> tuple[HocObject, Array, HocObject]:
     return vector, vector.as_numpy(), h.SegDendTrial
 
 
-@functools.cache
+_sessions: list[Session] = []
+
+
 def session() -> Session:
     """Return the session of this process, which starts MPI and loads the mechanisms at the first call."""
-    return Session()
+    if not _sessions:
+        _sessions.append(Session())
+    return _sessions[0]
 
 
-def start() -> mpi.Ranks:
-    """Start MPI and NEURON together and load the mechanisms, before ``neuron`` is imported; idempotent.
+def start(replicas: int | None = None) -> mpi.Ranks:
+    """Start MPI and NEURON together and load the mechanisms, before ``neuron`` is imported.
 
     Only a script that wants MPI, or that makes cells of our mechanisms itself, needs it. Every rank must call this.
+
+    Parameters
+    ----------
+    replicas
+        How many groups of ranks hold the whole network each, to show several examples at a time: those of a batch, or
+        those of a test. To be chosen before anything is built, 1 by default; it must divide the number of ranks.
 
     Returns
     -------
@@ -108,8 +126,23 @@ def start() -> mpi.Ranks:
     Raises
     ------
     ParallelError
-        If the launcher, mpi4py and NEURON do not agree on the number of processes.
+        If the launcher, mpi4py and NEURON do not agree on the number of processes, or replicas do not fit.
     MechanismError
         If the mechanisms cannot be built or loaded.
     """
-    return session().ranks
+    if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
+        raise ConfigError(f"replicas={replicas!r}: give a whole number, 1 or more.")
+    if not _sessions:
+        _sessions.append(Session(replicas or 1))
+    ranks = _sessions[0].ranks
+    if replicas not in (None, ranks.replicas):
+        raise ParallelError(
+            f"replicas={replicas}: this process has begun with {ranks.replicas}: choose them before anything is built."
+        )
+    return ranks
+
+
+def begin(replicas: int) -> None:
+    """Begin with as many replicas as divide the ranks, at most so many, unless the process has begun already."""
+    if not _sessions:
+        start(mpi.replicas_for(replicas))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from segdend_plugin.engine.kinds.base import Cells
-from segdend_plugin.engine.learned import Bound, Learned, joined
+from segdend_plugin.engine.learned import Bound, Factors, Learned, joined
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model.changes import Bias, Changes
@@ -59,8 +59,8 @@ class Sets(Mapping[str, Learned]):
         weights = one.effective() if want.effective else one.weights
         return one.matrix(joined(self._ranks.allgather((self._columns(one), weights))))
 
-    def bind(self, changes: Changes, windows: Mapping[str, int], *, keep: bool) -> list[Bound]:
-        """Return changes with what they need of the trial that has run.
+    def factors(self, changes: Changes, windows: Mapping[str, int], *, keep: bool) -> list[Factors]:
+        """Return what each change needs of the trial that has run.
 
         Parameters
         ----------
@@ -69,17 +69,18 @@ class Sets(Mapping[str, Learned]):
         windows
             Index of each window of the trial.
         keep
-            Whether other trials run before they are applied, so that presynaptic factors are copied.
+            Whether other trials run before they are applied, or other replicas apply them, so that presynaptic factors
+            are copied.
 
         Raises
         ------
         ConfigError
             If a set does not learn.
         """
-        bound = []
+        factors: list[Factors] = []
         for change in changes.changes:
             if isinstance(change, Bias):
-                bound.append(self._bind_bias(change))
+                factors.append(None)
                 continue
             one = self[change.connections]
             if not one.connections.learned:
@@ -87,7 +88,18 @@ class Sets(Mapping[str, Learned]):
                     f"rule: it changes the set {change.connections!r}, which is fixed: make the set learned, or leave "
                     "it out."
                 )
-            bound.append(one.bind(change, windows, self._local(one.post), keep=keep))
+            factors.append(one.factors(change, windows, keep=keep))
+        return factors
+
+    def bind(self, changes: Changes, factors: Sequence[Factors]) -> list[Bound]:
+        """Return changes with what was taken of their trial, here or by another replica."""
+        bound = []
+        for change, its in zip(changes.changes, factors, strict=True):
+            if isinstance(change, Bias):
+                bound.append(self._bind_bias(change))
+            else:
+                one = self[change.connections]
+                bound.append(one.bind(change, its, self._local(one.post)))
         return bound
 
     def _bind_bias(self, change: Bias) -> Bound:

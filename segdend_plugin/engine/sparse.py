@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
 from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT
 from segdend_plugin.engine.along import adjoint, mean_of_windows
-from segdend_plugin.engine.learned import Bound, check_outer
+from segdend_plugin.engine.learned import Bound, Factors, check_outer
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model.changes import Along, Decay, Outer
@@ -166,25 +167,30 @@ class Sparse:
         weights: Array = self._unit * self.weights
         return weights
 
-    def bind(
-        self, change: Outer | Along | Decay, windows: Mapping[str, int], positions: Integers, *, keep: bool
-    ) -> Bound:
-        """Return a change with all that it needs of the trial that has run."""
+    def factors(self, change: Outer | Along | Decay, windows: Mapping[str, int], *, keep: bool) -> Factors:
+        """Return what a change needs of the trial that has run."""
         if isinstance(change, Decay):
-            return Bound((change.connections, change.factor), lambda: None)
-        n = len(positions)
+            return None
         if isinstance(change, Along):
-            steps, synapses = self.arrivals()
             if change.trains is not None:
                 raise ConfigError(f"rule: {change.connections!r} is sparse: leave trains out, its own are taken.")
+            return self.arrivals()
+        check_outer(change, self.n_pre, windows)
+        return self.filtered(windows[change.window]) if change.pre is None else None
+
+    def bind(self, change: Outer | Along | Decay, factors: Factors, positions: Integers) -> Bound:
+        """Return a change with what was taken of its trial."""
+        if isinstance(change, Decay):
+            return Bound((change.connections, change.factor), lambda: None)
+        if isinstance(change, Along):
+            steps, synapses = cast("tuple[Integers, Integers]", factors)
             later = adjoint(change.post, change.kernel or (TAU_LONG, TAU_SHORT), self._dt)
             inside = steps < len(later)
             steps, synapses = steps[inside], synapses[inside]
             added = self._sum(synapses, later[steps, self.column[synapses]])
         else:
-            check_outer(change, self.n_pre, windows)
-            post = change.post if change.post.shape == (n,) else change.post[positions]
-            pre = self.filtered(windows[change.window]) if change.pre is None else change.pre[self.pre]
+            post = change.post if change.post.shape == (len(positions),) else change.post[positions]
+            pre = cast(Array, factors) if change.pre is None else change.pre[self.pre]
             added = pre * post[self.column]
 
         def add() -> None:

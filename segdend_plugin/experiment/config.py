@@ -24,6 +24,7 @@ from segdend_plugin.experiment.parts import (
     InhibitionPart,
     Layers,
     Lumped,
+    Parallel,
     Part,
     Phases,
     Placement,
@@ -54,6 +55,7 @@ class Experiment(Part):
     layers: Layers = Layers()
     data: Data = Data()
     training: Training = Training()
+    parallel: Parallel = Parallel()
     checkpoint: Checkpoint = Checkpoint()
     diagnostics: Diagnostics = Diagnostics()
     rule: Rule = Rule()

@@ -78,9 +78,18 @@ class Data(Part):
 class Training(Part):
     """How long to train and when to look."""
 
+    batch: int = Field(1, ge=1, le=1000, description="examples that meet the same weights, before these change")
     epochs: int | None = Field(None, ge=0, description="passes through the images; by default 6 for the digits, else 1")
     evaluate_every: int | None = Field(None, gt=0, description="examples between evaluations; by default an epoch")
     evaluate_images: int = Field(100, gt=0, description="held-out images of an evaluation during training")
+
+
+class Parallel(Part):
+    """How MPI ranks share the work; it changes no result."""
+
+    replicas: int = Field(
+        1, ge=1, le=100_000, description="groups of ranks that hold the whole network each; training uses batch at most"
+    )
 
 
 class Diagnostics(Part):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segdend_plugin.callbacks import Callback, Progress
-from segdend_plugin.engine import calibrated, cost, mpi
+from segdend_plugin.engine import calibrated, cost, mpi, session
 from segdend_plugin.engine.cost import RankCost
 from segdend_plugin.errors import DataError, SegDendError
 from segdend_plugin.experiment import config, graph, summary, teaching
@@ -71,7 +71,7 @@ def train(experiment: Experiment, out: Path | None = None, observer: Observer | 
     ranks = mpi.start()
     dataset = teaching.dataset(experiment)
     with _open(ranks, lambda: Folder(out)) as folder:
-        run = _build(experiment, dataset)
+        run = _build(experiment, dataset, experiment.training.batch)
         _on_root(ranks, lambda: folder.create(experiment))
         return _train(run, folder, None, observer or Silent())
 
@@ -105,7 +105,7 @@ def resume(path: Path, observer: Observer | None = None) -> tuple[Summary, Path]
         remedy = "remove it to begin the run anew with the same command"
         state = ranks.broadcast(_on_root(ranks, lambda: folder.read_state(CHECKPOINT, remedy)))
         experiment = config.load(path / "config.yaml")
-        run = _build(experiment, teaching.dataset(experiment))
+        run = _build(experiment, teaching.dataset(experiment), experiment.training.batch)
         _on_root(ranks, lambda: folder.cut_back(state.example if state is not None else 0))
         return _train(run, folder, state, observer or Silent())
 
@@ -122,6 +122,7 @@ def _train(run: _Run, folder: Folder | None, state: State | None, observer: Obse
     learner.fit(
         dataset.train,
         epochs=experiment.epochs(),
+        batch=experiment.training.batch,
         callbacks=_callbacks(run, reports, folder, 0 if state is None else state.example),
         resume=state,
     )
@@ -167,7 +168,7 @@ def evaluate(path: Path, observer: Observer | None = None, settings: Sequence[st
     observer
         Shows progress; nothing is shown without one.
     settings
-        Changes of the run's description, ``"key.path=value"``: other images, full cells instead of reduced ones.
+        Changes of the run's description, ``"key.path=value"``: other images, NEURON's solver instead of linear cells.
 
     Returns
     -------
@@ -211,8 +212,11 @@ def _graph(experiment: Experiment, dataset: Dataset) -> Graph:
     return graph.graph(experiment, dataset.train.rates.shape[1], experiment.output_cells(dataset.classes))
 
 
-def _build(experiment: Experiment, dataset: Dataset) -> _Run:
+def _build(experiment: Experiment, dataset: Dataset, at_once: int | None = None) -> _Run:
+    """Build the network of a description, in as many replicas as ranks and examples that are shown `at_once` allow."""
     began = now()
+    wanted = experiment.parallel.replicas
+    session.begin(wanted if at_once is None else min(wanted, at_once))
     description.load()
     start = time.perf_counter()
     network = description.build(_graph(experiment, dataset))

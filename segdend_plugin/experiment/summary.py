@@ -47,6 +47,8 @@ class Summary:
     segregation
         Per kind of cell: impedances (MOhm), attenuation and indices of segregation of tuft, soma and basal dendrites;
         of a three-compartment cell what there is of these.
+    ranks, replicas
+        MPI processes, and groups of them that held the network.
     weights_sha256
         Digest of all forward weights and biases, in the order of the graph.
     reduction
@@ -77,6 +79,7 @@ class Summary:
     compartments: int
     segregation: dict[str, dict[str, float | None]]
     weights_sha256: str
+    replicas: int = 1
     reduction: dict[str, dict[str, Any]] = field(default_factory=dict)
     repairs: dict[str, list[str]] = field(default_factory=dict)
     calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -118,7 +121,8 @@ def collect(run: Ended) -> Summary:
         layers=graph.sizes,
         learning_rates=by_layer(learner),
         train_hidden=experiment.rule.train_hidden,
-        ranks=network.ranks.size,
+        ranks=network.ranks.total,
+        replicas=network.ranks.replicas,
         seed=experiment.seed,
         train_examples=learner.end,
         test_examples=len(dataset.held_out),
