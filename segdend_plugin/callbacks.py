@@ -155,7 +155,7 @@ class Progress(Watch):
         self._pending += [replace(outcome, seen={}, changes=None) for outcome in outcomes]
         if self._bar is not None:
             self._bar.update(len(outcomes))
-        if learner.example == learner.end or any(_due(learner, outcomes, every) for every in self._every):
+        if learner.example == learner.end or any(is_due(learner, outcomes, every) for every in self._every):
             self._report(learner)
         return False
 
@@ -219,7 +219,7 @@ class Evaluate(Watch):
 
     def batch(self, learner: Learner, outcomes: Sequence[Outcome]) -> bool:
         """Evaluate where that is due."""
-        if _is_time(learner, outcomes, self._every, self._last):
+        if is_time(learner, outcomes, self._every, self._last):
             score = self._task.score(learner.answers(self._task, self._numbers), self._numbers)
             self.results.append((learner.example, score))
         return False
@@ -257,7 +257,7 @@ class Checkpoint(Watch):
 
     def batch(self, learner: Learner, outcomes: Sequence[Outcome]) -> bool:
         """Save where that is due."""
-        if _is_time(learner, outcomes, self._every, self._last):
+        if is_time(learner, outcomes, self._every, self._last):
             learner.save(self.path)
         return False
 
@@ -389,10 +389,11 @@ class Record(Watch):
             ) from None
 
 
-def _due(learner: Learner, outcomes: Sequence[Outcome], every: int) -> bool:
+def is_due(learner: Learner, outcomes: Sequence[Outcome], every: int) -> bool:
     """Whether the last batch has reached a multiple of `every` examples."""
     return learner.example % every < len(outcomes)
 
 
-def _is_time(learner: Learner, outcomes: Sequence[Outcome], every: int, last: bool) -> bool:
-    return last if learner.example == learner.end else _due(learner, outcomes, every)
+def is_time(learner: Learner, outcomes: Sequence[Outcome], every: int, last: bool) -> bool:
+    """Whether the last batch has reached a multiple of `every` examples, or, as wanted, the end."""
+    return last if learner.example == learner.end else is_due(learner, outcomes, every)

@@ -23,5 +23,9 @@ class MechanismError(SegDendError):
     """The NMODL mechanisms cannot be built or loaded."""
 
 
+class StoppedError(SegDendError):
+    """A signal has ended the run, which was saved."""
+
+
 class ParallelError(SegDendError):
     """The MPI processes do not form one parallel job."""

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,11 @@ from segdend_plugin.errors import ConfigError, ParallelError, SegDendError
 from segdend_plugin.experiment import config
 from segdend_plugin.experiment.folder import is_finished
 
-INTERRUPTED = (130, -signal.SIGINT, -signal.SIGTERM)
+Launcher = Literal["mpiexec", "srun"]
+"""What starts the ranks of a run."""
+STOPPED = 75
+"""Exit status of a run that a signal has ended, and that was saved."""
+INTERRUPTED = (130, STOPPED, -signal.SIGINT, -signal.SIGTERM)
 """Exit statuses of a run that was asked to end, and can be resumed."""
 
 C = TypeVar("C")
@@ -118,15 +122,25 @@ def arguments(job: Job[Any]) -> list[str]:
     return [*start, "--resume", str(job.folder)]
 
 
-def launcher(ranks: int) -> list[str]:
-    """Return what starts a command on so many MPI ranks; the mpiexec beside this Python comes before others."""
+def launcher(ranks: int, how: Launcher = "mpiexec") -> list[str]:
+    """Return what starts a command on so many MPI ranks.
+
+    Parameters
+    ----------
+    ranks
+        How many.
+    how
+        ``"mpiexec"``, the one beside this Python before others, and nothing for a single rank; or ``"srun"``, a step of
+        a Slurm allocation, which has the cores to itself.
+    """
     _check_count("--ranks", ranks)
-    if ranks == 1:
+    if how == "mpiexec" and ranks == 1:
         return []
-    found = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
-    if found is None:
-        raise ParallelError(f"--ranks {ranks} needs mpiexec: install segdend_plugin[mpi] or load your MPI.")
-    return [found, "-n", str(ranks)]
+    found = (how == "mpiexec" and shutil.which(how, path=str(Path(sys.executable).parent))) or shutil.which(how)
+    if not found:
+        remedy = "install segdend_plugin[mpi] or load your MPI" if how == "mpiexec" else "run it where Slurm is"
+        raise ParallelError(f"--ranks {ranks} with --launcher {how} needs {how}, which is not on PATH: {remedy}.")
+    return [found, "-n", str(ranks), *(["--exact"] if how == "srun" else [])]
 
 
 def _check_count(option: str, count: int) -> None:
@@ -134,15 +148,16 @@ def _check_count(option: str, count: int) -> None:
         raise ConfigError(f"{option} {count}: give 1 or more.")
 
 
-def command(job: Job[Any], ranks: int = 1) -> list[str]:
+def command(job: Job[Any], ranks: int = 1, how: Launcher = "mpiexec") -> list[str]:
     """Return the command line of a run."""
-    return [*launcher(ranks), sys.executable, "-m", "segdend_plugin", *arguments(job)]
+    return [*launcher(ranks, how), sys.executable, "-m", "segdend_plugin", *arguments(job)]
 
 
-def shown(job: Job[Any], ranks: int = 1) -> str:
+def shown(job: Job[Any], ranks: int = 1, how: Launcher = "mpiexec") -> str:
     """Return the command line of a run as a user types it."""
     _check_count("--ranks", ranks)
-    return shlex.join([*(["mpiexec", "-n", str(ranks)] if ranks > 1 else []), "segdend", *arguments(job)])
+    launched = [how, "-n", str(ranks), *(["--exact"] if how == "srun" else [])]
+    return shlex.join([*(launched if ranks > 1 or how == "srun" else []), "segdend", *arguments(job)])
 
 
 def run(
@@ -151,6 +166,7 @@ def run(
     report: Callable[[str], None],
     *,
     ranks: int = 1,
+    how: Launcher = "mpiexec",
     keep_going: bool = False,
 ) -> None:
     """Train what is not yet trained, several runs at a time, each in a process of its own; an interrupt ends all.
@@ -165,6 +181,8 @@ def run(
         Told the result of each.
     ranks
         MPI ranks of each run.
+    how
+        What starts them.
     keep_going
         Train the others when a run fails, and raise the error afterwards.
 
@@ -174,7 +192,7 @@ def run(
         With the message of the first run that fails; the others are ended, or trained before.
     """
     _check_count("--jobs", workers)
-    commands = {job.folder: command(job, ranks) for job in todo if not is_finished(job.folder)}
+    commands = {job.folder: command(job, ranks, how) for job in todo if not is_finished(job.folder)}
     processes = _Processes()
     failures: list[str] = []
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from segdend_plugin import __version__
-from segdend_plugin.errors import ConfigError, SegDendError
+from segdend_plugin.errors import ConfigError, SegDendError, StoppedError
 
 if TYPE_CHECKING:
     from segdend_plugin.engine.mpi import Ranks
 
 USER_ERROR = 2
+STOPPED = 75  # EX_TEMPFAIL of sysexits.h: try again
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as shells say of a process that SIGINT or SIGPIPE ended
 CELL_HELP = "name of the catalogue, .swc or .asc file, allen:ID or neuromorpho:NAME"
 REPAIR_HELP = "accept repairs of the file that change the cell"
@@ -28,13 +29,17 @@ SPEAK_FIRST = 2.0  # s that rank 0 has to report an error that all ranks share
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, or 2 for anything that the user can mend."""
+    """Run a command and return its exit status: 0, 2 for anything that the user can mend, 75 for a run to be resumed."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     try:
         with _spoken():
             command(options)
         sys.stdout.flush()
+    except StoppedError as error:
+        if _world()[0] == 0:
+            print(f"segdend: {error}", file=sys.stderr, flush=True)
+        return STOPPED
     except SegDendError as error:
         return _give_up(error)
     except BrokenPipeError:
@@ -175,10 +180,11 @@ def _reproduce(options: argparse.Namespace) -> None:
     out = options.out or Path("runs") / f"{figure.name}-{options.scale}"
     todo = reproduce.plan(figure, options.scale, out, options.data, options.set)
     if options.list:
-        print(*map(jobs.shown, todo), sep="\n")
+        for job in todo:
+            print(jobs.shown(job, options.ranks, options.launcher))
         return
     out.mkdir(parents=True, exist_ok=True)
-    jobs.run(todo, options.jobs, _tell)
+    jobs.run(todo, options.jobs, _tell, ranks=options.ranks, how=options.launcher)
     rows = reproduce.collect(figure, todo)
     text = view.table(figure, options.scale, rows)
     reproduce.write(figure, options.scale, rows, out)
@@ -198,17 +204,17 @@ def _sweep(options: argparse.Namespace) -> None:
     todo = runs.plan(description, out, options.data, options.set)
     if options.list:
         for job in todo:
-            print(jobs.shown(job, options.ranks))
+            print(jobs.shown(job, options.ranks, options.launcher))
         return
     failure = None
     if not options.collect:
         runs.check(todo)
     if options.slurm:
-        print(f"{len(todo)} runs: sbatch {slurm.write(todo, file.stem, out, options.ranks)}")
+        print(f"{len(todo)} runs: sbatch {slurm.write(todo, file.stem, out, options.ranks, options.launcher)}")
         return
     if not options.collect:
         try:
-            jobs.run(todo, options.jobs, _tell, ranks=options.ranks, keep_going=True)
+            jobs.run(todo, options.jobs, _tell, ranks=options.ranks, how=options.launcher, keep_going=True)
         except SegDendError as error:
             if not any(is_finished(job.folder) for job in todo):
                 raise
@@ -230,7 +236,7 @@ def _tell(line: str) -> None:
 def _compile(options: argparse.Namespace) -> None:
     from segdend_plugin.engine import mechanisms
 
-    print(mechanisms.build())
+    print(mechanisms.build(portable=options.portable))
 
 
 def _morphology_list(options: argparse.Namespace) -> None:
@@ -340,6 +346,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     again.add_argument("--out", type=Path, metavar="DIR", help="default: runs/FIGURE-SCALE; what is there is continued")
     again.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, a process each")
+    _add_launching(again)
     again.add_argument("--list", action="store_true", help="print the runs as commands instead")
     again.set_defaults(command=_reproduce)
 
@@ -351,7 +358,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sweep.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SWEEP; what is there is continued")
     sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, a process each")
-    sweep.add_argument("--ranks", type=int, default=1, metavar="N", help="MPI ranks of each run")
+    _add_launching(sweep)
     instead = sweep.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="print the runs as commands instead")
     instead.add_argument("--slurm", action="store_true", help="write an array job for sbatch instead")
@@ -359,6 +366,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.set_defaults(command=_sweep)
 
     build = commands.add_parser("compile", help="build the NMODL mechanisms ahead of time and print the library")
+    build.add_argument("--portable", action="store_true", help="for any processor of this architecture, slower")
     build.set_defaults(command=_compile)
 
     cells = commands.add_parser("morphology", help="the shipped reconstructions, or your own")
@@ -379,6 +387,16 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("--out", type=Path, required=True, metavar="X.png")
     plot.set_defaults(command=_morphology_plot)
     return parser
+
+
+def _add_launching(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--ranks", type=int, default=1, metavar="N", help="MPI ranks of each run")
+    command.add_argument(
+        "--launcher",
+        choices=("mpiexec", "srun"),
+        default="mpiexec",
+        help="what starts them; srun: in a Slurm allocation",
+    )
 
 
 if __name__ == "__main__":

@@ -39,6 +39,11 @@ _PATIENCE = 600.0  # seconds to wait for another process that builds the same en
 _COMMENT = re.compile(r"^COMMENT\b.*?^ENDCOMMENT\b|[:?][^\n]*", re.DOTALL | re.MULTILINE)
 _NEURON_BLOCK = re.compile(r"\bNEURON\s*\{([^}]*)\}")
 _NAME = re.compile(r"\b(?:SUFFIX|POINT_PROCESS|ARTIFICIAL_CELL)\s+(\w+)")
+_USED = re.compile(
+    r"(avx|sse|ssse|fma|bmi|f16c|vaes|vpcl|pclmul|aes|sha|gfni|adx|amx|movbe|popcnt|abm|lzcnt|rdrnd|rdseed)"
+)
+_BUILT_FOR = "segdend_built_for.h"
+_MARK = b"segdend was built for: "
 _ERROR = re.compile(r"(?:^|\s)error: \S", re.IGNORECASE)
 
 
@@ -60,13 +65,15 @@ def load() -> None:
     _on_every_rank(ranks, _load_here)
 
 
-def build(cache: Path | None = None) -> Path:
+def build(cache: Path | None = None, *, portable: bool = False) -> Path:
     """Return the shared library of the mechanisms, compiling it if the cache lacks it.
 
     Parameters
     ----------
     cache : Path, optional
         Folder of the cache; by default ``$SEGDEND_CACHE`` or the user's cache folder.
+    portable : bool
+        Whether it is to run on any processor of this architecture, instead of being fast on this one.
 
     Returns
     -------
@@ -79,7 +86,7 @@ def build(cache: Path | None = None) -> Path:
         If a tool is missing, a source does not compile or the cache cannot be written.
     """
     folder = (cache or resources.cache()).absolute() / "mechanisms"
-    entry = folder / key()
+    entry = folder / key(portable=portable)
     library = entry / _LIBRARY
     if library.is_file():
         return library
@@ -87,7 +94,7 @@ def build(cache: Path | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{entry}.lock", timeout=_PATIENCE):
             if not library.is_file():  # nobody built it while we waited
-                _build_entry(entry)
+                _build_entry(entry, portable=portable)
     except Timeout as error:
         raise MechanismError(
             f"Another process has held {error.lock_file} for over {_PATIENCE:.0f} s: end it, or set SEGDEND_CACHE to"
@@ -117,10 +124,18 @@ def sources() -> tuple[Path, ...]:
     return files
 
 
-def key() -> str:
+def key(*, portable: bool = False) -> str:
     """Return the name of the cache entry: a hash of all that shapes the library."""
     version, home = _installed_neuron()
-    facts = [str(_FORMAT), version, home, platform.system(), platform.machine(), *FLAGS, _instructions()]
+    facts = [
+        str(_FORMAT),
+        version,
+        home,
+        platform.system(),
+        platform.machine(),
+        *FLAGS,
+        "" if portable else _instructions(),
+    ]
     for path in sources():
         facts += [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
@@ -136,6 +151,11 @@ def _instructions() -> str:
     except OSError:
         return ""
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("flags")), "")
+
+
+def _vector_instructions() -> list[str]:
+    """Return those of the processor's abilities that a compiler makes use of."""
+    return sorted(name for name in _instructions().split() if _USED.match(name))
 
 
 def _installed_neuron() -> tuple[str, str]:
@@ -154,7 +174,7 @@ def _installed_neuron() -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------------------ building
 
 
-def _build_entry(entry: Path) -> None:
+def _build_entry(entry: Path, *, portable: bool = False) -> None:
     """Compile the sources and move the result to `entry`; the caller holds its lock."""
     for abandoned in entry.parent.glob(f"{entry.name}-*"):
         shutil.rmtree(abandoned, ignore_errors=True)
@@ -163,7 +183,9 @@ def _build_entry(entry: Path) -> None:
         work = Path(temporary)
         for path in sources():
             shutil.copyfile(path, work / path.name)
-        built = _compile(work, log)
+        needed = "" if portable else " ".join(_vector_instructions())
+        (work / _BUILT_FOR).write_text(f'#define SEGDEND_BUILT_FOR "{needed}"\n', encoding="utf-8")
+        built = _compile(work, log, portable=portable)
         finished = work / "finished"
         finished.mkdir()
         built.rename(finished / _LIBRARY)
@@ -172,11 +194,11 @@ def _build_entry(entry: Path) -> None:
         os.replace(finished, entry)
 
 
-def _compile(work: Path, log: Path) -> Path:
+def _compile(work: Path, log: Path, *, portable: bool = False) -> Path:
     """Run nrnivmodl in the folder `work`, write its output to `log` and return the library that it made."""
     with log.open("w", encoding="utf-8") as output:
         status = subprocess.run(
-            [_nrnivmodl(), "-incflags", " ".join(_flags()), "."],
+            [_nrnivmodl(), "-incflags", " ".join(_flags(portable)), "."],
             cwd=work,
             env=_environment(),
             stdin=subprocess.DEVNULL,
@@ -197,8 +219,8 @@ def _compile(work: Path, log: Path) -> Path:
     raise MechanismError(f"The mechanisms do not compile ({reason}): see the full log in {log} and mend its cause.")
 
 
-def _flags() -> tuple[str, ...]:
-    return (*FLAGS, "-march=native") if _instructions() else FLAGS
+def _flags(portable: bool) -> tuple[str, ...]:
+    return (*FLAGS, "-march=native") if _instructions() and not portable else FLAGS
 
 
 def _nrnivmodl() -> str:
@@ -279,6 +301,7 @@ def _load_here() -> None:
     from neuron import h
 
     library = _library()
+    _refuse_other_processor(library)
     try:
         opened = h.nrn_load_dll(str(library)) == 1.0  # a missing or damaged file is no error to NEURON
     except RuntimeError:
@@ -291,6 +314,22 @@ def _load_here() -> None:
         raise MechanismError(
             f"The library {library} lacks {', '.join(absent)}: build it from the sources in"
             f" {resources.folder('mechanisms')}."
+        )
+
+
+def _refuse_other_processor(library: Path) -> None:
+    """Raise if a library needs what this processor has not: calling it would end the process."""
+    try:
+        content = library.read_bytes()
+    except OSError:
+        return  # loading says what is wrong
+    _, found, rest = content.partition(_MARK)
+    needed = rest.partition(b"\0")[0].decode("ascii", "replace").split() if found else []
+    absent = sorted(set(needed) - set(_instructions().split()))
+    if absent:
+        raise MechanismError(
+            f"The library {library} was built for another processor, for this one has no {absent[0]}: build it here, or "
+            "for any with 'segdend compile --portable'."
         )
 
 

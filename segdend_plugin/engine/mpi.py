@@ -92,6 +92,10 @@ class Ranks:
         received: T = self._world.bcast(value, root=0) if self._world is not None else value
         return received
 
+    def most(self, value: int) -> int:
+        """Return on every process of the job the largest of all their values."""
+        return value if self._world is None else max(self._world.allgather(value))
+
     def across(self, value: T) -> list[T]:
         """Return what the ranks with the same cells have in every replica, in their order."""
         values: list[T] = self._peers.allgather(value) if self.replicas > 1 else [value]

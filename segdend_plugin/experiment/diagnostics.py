@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from segdend_plugin.callbacks import Watch
+from segdend_plugin.callbacks import Watch, is_time
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.experiment.parts import REPORT_EVERY
 from segdend_plugin.model.graph import Graph, Population
@@ -210,8 +210,7 @@ class Recorder(Watch):
         for outcome in outcomes:
             if outcome.example % self._every == 0:
                 self._add(learner, outcome)
-        due = learner.example % REPORT_EVERY == 0 or learner.example % self._evaluated == 0
-        if due or learner.example == learner.end:
+        if any(is_time(learner, outcomes, every, last=True) for every in (REPORT_EVERY, self._evaluated)):
             self._flush(learner.example)
         return False
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from segdend_plugin.callbacks import Checkpoint, Report, Watch
+from segdend_plugin.callbacks import Checkpoint, Report, Watch, is_time
+from segdend_plugin.errors import StoppedError
 from segdend_plugin.experiment.folder import CHECKPOINT, Folder
 from segdend_plugin.model.outcome import Outcome
 from segdend_plugin.tasks.images import Images
@@ -15,6 +18,11 @@ from segdend_plugin.tasks.scores import Evaluation
 
 if TYPE_CHECKING:
     from segdend_plugin.learner import Learner
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""What batch systems send before time is up."""
+LISTENING = 16
+"""Examples after which ranks tell each other of signals."""
 
 
 @dataclass(frozen=True)
@@ -135,35 +143,63 @@ class Evaluations(Watch):
 
     def batch(self, learner: Learner, outcomes: Sequence[Outcome]) -> bool:
         """Evaluate where that is due."""
-        if learner.example % self._every == 0 and learner.example < learner.end:
+        if is_time(learner, outcomes, self._every, last=False):
             evaluate_images(learner, self._images, self._name, self._reports, self._first)
         return False
 
 
 class Saves(Checkpoint):
-    """Writes the checkpoint of a run's folder; comes last.
+    """Writes the checkpoint of a run's folder, also where a signal asks the run to end; comes last.
 
     Parameters
     ----------
     folder
         Of the run, None on other ranks than 0.
     every
-        Examples between checkpoints; none is written after the last.
+        Examples between checkpoints, 0 for none but that of a signal; none is written after the last.
     """
 
     def __init__(self, folder: Folder | None, every: int) -> None:
         self._folder, self._period = folder, every
+        self._caught, self._before = 0, dict[int, Any]()  # number of the signal, and handlers by number
 
     def start(self, learner: Learner) -> None:
-        """Do nothing: the folder is there."""
+        """Take signals instead of dying of them."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._catch) for number in SIGNALS}
 
     def batch(self, learner: Learner, outcomes: Sequence[Outcome]) -> bool:
-        """Save where that is due; every rank must call this."""
-        if learner.example % self._period == 0 and learner.example < learner.end:
+        """Save where that is due; every rank must call this.
+
+        Raises
+        ------
+        StoppedError
+            If a rank has caught a signal: on all of them.
+        """
+        caught = 0
+        if learner.example % LISTENING < len(outcomes):  # ranks need not agree after every example
+            caught = learner.network.ranks.most(self._caught)
+        due = self._period and is_time(learner, outcomes, self._period, last=False)
+        if due or (caught and learner.example < learner.end):
             state = learner.state()
             if self._folder is not None and state is not None:
                 self._folder.write_state(CHECKPOINT, state)
+        if caught and learner.example < learner.end:
+            where = "DIR" if self._folder is None else self._folder.path
+            raise StoppedError(
+                f"{signal.Signals(caught).name} after {learner.example} of {learner.end} examples, which are saved: go "
+                f"on with segdend train --resume {where}."
+            )
         return False
+
+    def finish(self, learner: Learner) -> None:
+        """Leave signals to whom they belonged."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _catch(self, number: int, frame: object) -> None:
+        self._caught = number
 
 
 def evaluate_images(

@@ -153,8 +153,7 @@ def _callbacks(run: _Run, reports: Reports, folder: Folder | None, first: int) -
         recorder = Recorder(None if folder is None else folder.path, layers, experiment.diagnostics.every, every)
         _on_root(learner.network.ranks, lambda: recorder.cut_back(first))
         found.insert(0, recorder)
-    if experiment.checkpoint.every:
-        found.append(Saves(folder, experiment.checkpoint.every))
+    found.append(Saves(folder, experiment.checkpoint.every))
     return found
 
 

@@ -38,7 +38,7 @@ NETWORKS = {
     "linear": [
         "cells={mouse_v1_l4_nr5a1: 0.75, three_compartment: 0.25}",
         "layers.hidden=[14]",
-        "inhibition=[{name: sst, size: 3, fraction: 0.6}, {name: b, size: 2, onto: basal, driven_by: output}]",
+        "inhibition=[{name: pv, size: 3, fraction: 0.6, onto: soma, driven_by: output}]",
     ],
     # one rank lets a cell settle; all take its potentials, and measure impedances at them
     "active": [
