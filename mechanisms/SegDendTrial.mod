@@ -30,12 +30,6 @@ NEURON {
 VERBATIM
 #include "segdend_built_for.h"
 #include "segdend_trial.h"
-
-// Read in the file, before the library is loaded.
-namespace segdend {
-extern const char built_for[];
-[[gnu::used]] const char built_for[] = "segdend was built for: " SEGDEND_BUILT_FOR;
-}  // namespace segdend
 ENDVERBATIM
 
 PROCEDURE SegDendTrial() {

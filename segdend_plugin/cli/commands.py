@@ -29,7 +29,7 @@ SPEAK_FIRST = 2.0  # s that rank 0 has to report an error that all ranks share
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 2 for anything that the user can mend, 75 for a run to be resumed."""
+    """Run a command and return its exit status: 0, 2 for what the user can mend, 75 for a run to be resumed."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     try:
@@ -391,12 +391,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_launching(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ranks", type=int, default=1, metavar="N", help="MPI ranks of each run")
-    command.add_argument(
-        "--launcher",
-        choices=("mpiexec", "srun"),
-        default="mpiexec",
-        help="what starts them; srun: in a Slurm allocation",
-    )
+    launchers = ("mpiexec", "srun")
+    command.add_argument("--launcher", choices=launchers, default="mpiexec", help="starts them; srun: within Slurm")
 
 
 if __name__ == "__main__":

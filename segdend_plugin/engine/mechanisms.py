@@ -39,9 +39,7 @@ _PATIENCE = 600.0  # seconds to wait for another process that builds the same en
 _COMMENT = re.compile(r"^COMMENT\b.*?^ENDCOMMENT\b|[:?][^\n]*", re.DOTALL | re.MULTILINE)
 _NEURON_BLOCK = re.compile(r"\bNEURON\s*\{([^}]*)\}")
 _NAME = re.compile(r"\b(?:SUFFIX|POINT_PROCESS|ARTIFICIAL_CELL)\s+(\w+)")
-_USED = re.compile(
-    r"(avx|sse|ssse|fma|bmi|f16c|vaes|vpcl|pclmul|aes|sha|gfni|adx|amx|movbe|popcnt|abm|lzcnt|rdrnd|rdseed)"
-)
+_USED = re.compile("avx|s?sse|fma|bmi|f16c|v?aes|v?pclmul|sha|gfni|adx|movbe|popcnt|abm|lzcnt|rdrnd|rdseed")
 _BUILT_FOR = "segdend_built_for.h"
 _MARK = b"segdend was built for: "
 _ERROR = re.compile(r"(?:^|\s)error: \S", re.IGNORECASE)
@@ -183,9 +181,11 @@ def _build_entry(entry: Path, *, portable: bool = False) -> None:
         work = Path(temporary)
         for path in sources():
             shutil.copyfile(path, work / path.name)
-        needed = "" if portable else " ".join(_vector_instructions())
-        (work / _BUILT_FOR).write_text(f'#define SEGDEND_BUILT_FOR "{needed}"\n', encoding="utf-8")
-        built = _compile(work, log, portable=portable)
+        header, mark = work / _BUILT_FOR, _MARK.decode()
+        if header.exists():
+            needed = "" if portable else " ".join(_vector_instructions())
+            header.write_text(header.read_text(encoding="utf-8").replace(mark, mark + needed), encoding="utf-8")
+        built = _compile(work, log, portable)
         finished = work / "finished"
         finished.mkdir()
         built.rename(finished / _LIBRARY)
@@ -194,7 +194,7 @@ def _build_entry(entry: Path, *, portable: bool = False) -> None:
         os.replace(finished, entry)
 
 
-def _compile(work: Path, log: Path, *, portable: bool = False) -> Path:
+def _compile(work: Path, log: Path, portable: bool) -> Path:
     """Run nrnivmodl in the folder `work`, write its output to `log` and return the library that it made."""
     with log.open("w", encoding="utf-8") as output:
         status = subprocess.run(
@@ -328,7 +328,7 @@ def _refuse_other_processor(library: Path) -> None:
     absent = sorted(set(needed) - set(_instructions().split()))
     if absent:
         raise MechanismError(
-            f"The library {library} was built for another processor, for this one has no {absent[0]}: build it here, or "
+            f"The library {library} was built for another processor, this one has no {absent[0]}: build it here, or "
             "for any with 'segdend compile --portable'."
         )
 

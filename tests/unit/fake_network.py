@@ -43,13 +43,16 @@ def graph(*, frozen=False, seed=0):
 
 
 class Ranks:
-    rank, size, is_root = 0, 1, True
+    rank, size, is_root, replica, replicas, total = 0, 1, True, 0, 1, 1
 
     def __init__(self):
         self.talks = 0
 
     def allgather(self, value):
         self.talks += 1
+        return [value]
+
+    def across(self, value):
         return [value]
 
     def gather(self, value):
@@ -133,7 +136,13 @@ class Network:
         values = {want: self.weights[want.connections].copy() for want in wants if isinstance(want, Weights)}
         return Seen(self.graph, trial, values, {}, state)
 
-    def bind(self, seens, changes, *, keep=False):
+    def factors(self, seens, changes, *, keep=False):
+        return None
+
+    def bind(self, seens, changes):
+        return self.bound(changes, None)
+
+    def bound(self, changes, factors):
         def add(change):
             if isinstance(change, Bias):
                 self.biases[change.population] += change.change

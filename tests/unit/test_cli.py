@@ -201,7 +201,7 @@ def test_a_dry_run_shows_the_network_and_writes_nothing(
 def test_warnings_of_the_library_are_sentences_on_stderr(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def build() -> str:
+    def build(*, portable: bool) -> str:
         logging.getLogger("segdend_plugin.engine").warning("cable: %s is off.", "a gain")
         logging.getLogger("segdend_plugin").info("nobody asked")
         warnings.warn("resume: calibrations differ.", stacklevel=1)

@@ -26,6 +26,9 @@ NEURON {
 }
 INCLUDE "shared.inc"
 ASSIGNED { v (mV)  i (nA) }
+VERBATIM
+#include "segdend_built_for.h"
+ENDVERBATIM
 BREAKPOINT { i = strength }
 """
 INC = "PARAMETER { strength = 0 (nA) }\n"
@@ -44,6 +47,8 @@ def write_sources(folder: Path, name: str = "SegDendTiny") -> Path:
     folder.mkdir()
     (folder / "tiny.mod").write_text(MOD % name)
     (folder / "shared.inc").write_text(INC)
+    header = Path(segdend_plugin.__file__).parents[1] / "mechanisms" / "segdend_built_for.h"
+    (folder / header.name).write_text(header.read_text())
     return folder
 
 
@@ -127,10 +132,10 @@ def test_second_build_finds_the_first(built: tuple[Path, Path]) -> None:
 
 def test_two_processes_build_once(folder: Path, tmp_path: Path) -> None:
     code = """
-def counted(work, log):
+def counted(work, log, portable):
     with open(os.environ["COUNT"], "a") as count:
         count.write("x")
-    return compile_it(work, log)
+    return compile_it(work, log, portable)
 mechanisms._compile = counted
 print(mechanisms.build())
 """
@@ -143,7 +148,7 @@ print(mechanisms.build())
 
 def test_killed_build_leaves_no_entry(folder: Path) -> None:
     code = """
-def slow(work, log):
+def slow(work, log, portable):
     print("compiling", flush=True)
     time.sleep(100)
 mechanisms._compile = slow
@@ -199,7 +204,7 @@ def test_unusable_cache_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_full_disk_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(work: Path, log: Path) -> Path:
+    def full(work: Path, log: Path, portable: bool) -> Path:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(mechanisms, "_compile", full)
@@ -261,3 +266,27 @@ def test_taken_name_is_refused_before_loading(folder: Path) -> None:
     (folder / "tiny.mod").write_text(MOD % "ExpSyn")
     with pytest.raises(MechanismError, match="NEURON already has ExpSyn"):
         mechanisms._refuse_taken_names()
+
+
+def test_a_portable_library_is_one_of_its_own_and_asks_nothing_of_the_processor(folder: Path) -> None:
+    fast, portable = mechanisms.build(), mechanisms.build(portable=True)
+    assert fast != portable
+    marks = [library.read_bytes().partition(mechanisms._MARK)[2].partition(b"\0")[0] for library in (fast, portable)]
+    assert marks == [" ".join(mechanisms._vector_instructions()).encode(), b""]
+    assert "-march=native" not in (portable.parent / "build.log").read_text()
+
+
+def test_a_library_for_another_processor_is_refused(folder: Path) -> None:
+    """It would end the process with an illegal instruction."""
+    content = mechanisms.build().read_bytes()
+    mark, wanted = mechanisms._MARK, b"avx"
+    where = content.index(mark) + len(mark)
+    at = content.index(wanted, where)
+    assert at < content.index(b"\0", where)
+    elsewhere = folder / "elsewhere.so"
+    elsewhere.write_bytes(content[:at] + b"xyz" + content[at + len(wanted) :])
+    process = start("print(mechanisms.load())", folder, SEGDEND_MECHANISMS=str(elsewhere))
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode != 0
+    assert "was built for another processor, this one has no xyz" in said
+    assert "segdend compile --portable" in said
