@@ -22,7 +22,7 @@ NEURON {
     THREADSAFE
     SUFFIX SegDendCaDynamics
     USEION ca READ ica WRITE cai
-    RANGE gamma, decay
+    RANGE gamma, decay, part, part_of
     GLOBAL depth, rest
 }
 
@@ -41,7 +41,10 @@ PARAMETER {
 }
 
 ASSIGNED {
+    dt (ms)
     ica (mA/cm2)
+    part                        : of the way to the steady concentration that a step goes
+    part_of (ms)                : the step that this is of
 }
 
 STATE {
@@ -50,12 +53,18 @@ STATE {
 
 INITIAL {
     cai = rest
+    part_of = 0
 }
 
 BREAKPOINT {
-    SOLVE shell METHOD cnexp
+    SOLVE shell
 }
 
-DERIVATIVE shell {
-    cai' = -(10000)*gamma*ica/(2*F*depth) - (cai - rest)/decay
+: exactly, as if the current stood still in a step
+PROCEDURE shell() {
+    if (part_of != dt) {
+        part = 1 - exp(-dt/decay)
+        part_of = dt
+    }
+    cai = cai + part*(rest - (10000)*decay*gamma*ica/(2*F*depth) - cai)
 }

@@ -19,7 +19,7 @@ NEURON {
     THREADSAFE
     SUFFIX SegDendCaHVA
     USEION ca READ eca WRITE ica
-    RANGE gbar, m_inf, m_tau, h_inf, h_tau
+    RANGE gbar, m_inf, m_step, h_inf, h_step
 }
 
 UNITS {
@@ -34,12 +34,14 @@ PARAMETER {
 
 ASSIGNED {
     v (mV)
+    dt (ms)
+    g (S/cm2)
     eca (mV)
     ica (mA/cm2)
     m_inf
-    m_tau (ms)
+    m_step
     h_inf
-    h_tau (ms)
+    h_step
 }
 
 STATE {
@@ -55,26 +57,40 @@ INITIAL {
 }
 
 BREAKPOINT {
-    SOLVE gates METHOD cnexp
-    ica = gbar*m*m*h*(v - eca)
-}
-
-DERIVATIVE gates {
-    rates(v)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    SOLVE gates
+    CONDUCTANCE g USEION ca
+    g = gbar*m*m*h
+    ica = g*(v - eca)
 }
 
 : looked up every 0.2 mV; `usetable_SegDendCaHVA = 0` computes
 PROCEDURE rates(v (mV)) {
-    LOCAL a, b
-    TABLE m_inf, m_tau, h_inf, h_tau FROM -150 TO 100 WITH 1250
+    LOCAL a, b, tau
+    TABLE m_inf, m_step, h_inf, h_step DEPEND dt FROM -150 TO 100 WITH 1250
     a = 0.055 (/ms/mV)*linoid(v + 27 (mV), 3.8 (mV))
     b = 0.94 (/ms)*exp(-(v + 75 (mV))/17 (mV))
     m_inf = a/(a + b)
-    m_tau = 1/(a + b)
+    tau = 1/(a + b)
+    m_step = 1 - exp(-dt/tau)
     a = 0.000457 (/ms)*exp(-(v + 13 (mV))/50 (mV))
     b = 0.0065 (/ms)/(1 + exp(-(v + 15 (mV))/28 (mV)))
     h_inf = a/(a + b)
-    h_tau = 1/(a + b)
+    tau = 1/(a + b)
+    h_step = 1 - exp(-dt/tau)
+}
+
+: exactly, as if v stood still in a step; with the table, of all compartments at once
+PROCEDURE gates() {
+VERBATIM
+    if (usetable) {
+        if (IS_LAST) {
+            RELAX(m);
+            RELAX(h);
+        }
+        return 0;
+    }
+ENDVERBATIM
+    rates(v)
+    m = m + m_step*(m_inf - m)
+    h = h + h_step*(h_inf - h)
 }

@@ -21,7 +21,7 @@ NEURON {
     THREADSAFE
     SUFFIX SegDendCaLVA
     USEION ca READ eca WRITE ica
-    RANGE gbar, m_inf, m_tau, h_inf, h_tau
+    RANGE gbar, m_inf, m_step, h_inf, h_step
 }
 
 UNITS {
@@ -36,13 +36,15 @@ PARAMETER {
 
 ASSIGNED {
     v (mV)
+    dt (ms)
+    g (S/cm2)
     eca (mV)
     celsius (degC)
     ica (mA/cm2)
     m_inf
-    m_tau (ms)
+    m_step
     h_inf
-    h_tau (ms)
+    h_step
 }
 
 STATE {
@@ -58,23 +60,37 @@ INITIAL {
 }
 
 BREAKPOINT {
-    SOLVE gates METHOD cnexp
-    ica = gbar*m*m*h*(v - eca)
-}
-
-DERIVATIVE gates {
-    rates(v)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    SOLVE gates
+    CONDUCTANCE g USEION ca
+    g = gbar*m*m*h
+    ica = g*(v - eca)
 }
 
 : looked up every 0.2 mV; `usetable_SegDendCaLVA = 0` computes
 PROCEDURE rates(v (mV)) {
-    LOCAL w
-    TABLE m_inf, m_tau, h_inf, h_tau DEPEND celsius FROM -150 TO 100 WITH 1250
+    LOCAL w, tau
+    TABLE m_inf, m_step, h_inf, h_step DEPEND celsius, dt FROM -150 TO 100 WITH 1250
     w = v + 10 (mV)
     m_inf = 1/(1 + exp(-(w + 30 (mV))/6 (mV)))
-    m_tau = (5 (ms) + 20 (ms)/(1 + exp((w + 25 (mV))/5 (mV))))/speed(celsius)
+    tau = (5 (ms) + 20 (ms)/(1 + exp((w + 25 (mV))/5 (mV))))/speed(celsius)
+    m_step = 1 - exp(-dt/tau)
     h_inf = 1/(1 + exp((w + 80 (mV))/6.4 (mV)))
-    h_tau = (20 (ms) + 50 (ms)/(1 + exp((w + 40 (mV))/7 (mV))))/speed(celsius)
+    tau = (20 (ms) + 50 (ms)/(1 + exp((w + 40 (mV))/7 (mV))))/speed(celsius)
+    h_step = 1 - exp(-dt/tau)
+}
+
+: exactly, as if v stood still in a step; with the table, of all compartments at once
+PROCEDURE gates() {
+VERBATIM
+    if (usetable) {
+        if (IS_LAST) {
+            RELAX(m);
+            RELAX(h);
+        }
+        return 0;
+    }
+ENDVERBATIM
+    rates(v)
+    m = m + m_step*(m_inf - m)
+    h = h + h_step*(h_inf - h)
 }

@@ -19,7 +19,7 @@ NEURON {
     THREADSAFE
     SUFFIX SegDendH
     NONSPECIFIC_CURRENT i
-    RANGE gbar, m_inf, m_tau, reversal, i
+    RANGE gbar, m_inf, m_step, reversal, i
 }
 
 UNITS {
@@ -35,9 +35,11 @@ PARAMETER {
 
 ASSIGNED {
     v (mV)
+    dt (ms)
+    g (S/cm2)
     i (mA/cm2)
     m_inf
-    m_tau (ms)
+    m_step
 }
 
 STATE {
@@ -52,21 +54,33 @@ INITIAL {
 }
 
 BREAKPOINT {
-    SOLVE gates METHOD cnexp
-    i = gbar*m*(v - reversal)
-}
-
-DERIVATIVE gates {
-    rates(v)
-    m' = (m_inf - m)/m_tau
+    SOLVE gates
+    CONDUCTANCE g
+    g = gbar*m
+    i = g*(v - reversal)
 }
 
 : looked up every 0.2 mV; `usetable_SegDendH = 0` computes
 PROCEDURE rates(v (mV)) {
-    LOCAL a, b
-    TABLE m_inf, m_tau FROM -150 TO 100 WITH 1250
+    LOCAL a, b, tau
+    TABLE m_inf, m_step DEPEND dt FROM -150 TO 100 WITH 1250
     a = 0.00643 (/ms/mV)*linoid(-v - 154.9 (mV), 11.9 (mV))
     b = 0.193 (/ms)*exp(v/33.1 (mV))
     m_inf = a/(a + b)
-    m_tau = 1/(a + b)
+    tau = 1/(a + b)
+    m_step = 1 - exp(-dt/tau)
+}
+
+: exactly, as if v stood still in a step; with the table, of all compartments at once
+PROCEDURE gates() {
+VERBATIM
+    if (usetable) {
+        if (IS_LAST) {
+            RELAX(m);
+        }
+        return 0;
+    }
+ENDVERBATIM
+    rates(v)
+    m = m + m_step*(m_inf - m)
 }

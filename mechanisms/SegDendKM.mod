@@ -18,7 +18,7 @@ NEURON {
     THREADSAFE
     SUFFIX SegDendKM
     USEION k READ ek WRITE ik
-    RANGE gbar, m_inf, m_tau
+    RANGE gbar, m_inf, m_step
 }
 
 UNITS {
@@ -33,11 +33,13 @@ PARAMETER {
 
 ASSIGNED {
     v (mV)
+    dt (ms)
+    g (S/cm2)
     ek (mV)
     celsius (degC)
     ik (mA/cm2)
     m_inf
-    m_tau (ms)
+    m_step
 }
 
 STATE {
@@ -52,21 +54,33 @@ INITIAL {
 }
 
 BREAKPOINT {
-    SOLVE gates METHOD cnexp
-    ik = gbar*m*(v - ek)
-}
-
-DERIVATIVE gates {
-    rates(v)
-    m' = (m_inf - m)/m_tau
+    SOLVE gates
+    CONDUCTANCE g USEION k
+    g = gbar*m
+    ik = g*(v - ek)
 }
 
 : looked up every 0.2 mV; `usetable_SegDendKM = 0` computes
 PROCEDURE rates(v (mV)) {
-    LOCAL a, b
-    TABLE m_inf, m_tau DEPEND celsius FROM -150 TO 100 WITH 1250
+    LOCAL a, b, tau
+    TABLE m_inf, m_step DEPEND celsius, dt FROM -150 TO 100 WITH 1250
     a = 0.0033 (/ms)*exp(0.1 (/mV)*(v + 35 (mV)))
     b = 0.0033 (/ms)*exp(-0.1 (/mV)*(v + 35 (mV)))
     m_inf = a/(a + b)
-    m_tau = 1/(a + b)/speed(celsius)
+    tau = 1/(a + b)/speed(celsius)
+    m_step = 1 - exp(-dt/tau)
+}
+
+: exactly, as if v stood still in a step; with the table, of all compartments at once
+PROCEDURE gates() {
+VERBATIM
+    if (usetable) {
+        if (IS_LAST) {
+            RELAX(m);
+        }
+        return 0;
+    }
+ENDVERBATIM
+    rates(v)
+    m = m + m_step*(m_inf - m)
 }

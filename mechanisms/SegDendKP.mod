@@ -22,7 +22,7 @@ NEURON {
     THREADSAFE
     SUFFIX SegDendKP
     USEION k READ ek WRITE ik
-    RANGE gbar, m_inf, m_tau, h_inf, h_tau
+    RANGE gbar, m_inf, m_step, h_inf, h_step
 }
 
 UNITS {
@@ -37,13 +37,15 @@ PARAMETER {
 
 ASSIGNED {
     v (mV)
+    dt (ms)
+    g (S/cm2)
     ek (mV)
     celsius (degC)
     ik (mA/cm2)
     m_inf
-    m_tau (ms)
+    m_step
     h_inf
-    h_tau (ms)
+    h_step
 }
 
 STATE {
@@ -59,27 +61,41 @@ INITIAL {
 }
 
 BREAKPOINT {
-    SOLVE gates METHOD cnexp
-    ik = gbar*m*m*h*(v - ek)
-}
-
-DERIVATIVE gates {
-    rates(v)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    SOLVE gates
+    CONDUCTANCE g USEION k
+    g = gbar*m*m*h
+    ik = g*(v - ek)
 }
 
 : looked up every 0.2 mV; `usetable_SegDendKP = 0` computes
 PROCEDURE rates(v (mV)) {
-    LOCAL w
-    TABLE m_inf, m_tau, h_inf, h_tau DEPEND celsius FROM -150 TO 100 WITH 1250
+    LOCAL w, tau
+    TABLE m_inf, m_step, h_inf, h_step DEPEND celsius, dt FROM -150 TO 100 WITH 1250
     w = v + 10 (mV)
     m_inf = 1/(1 + exp(-(w + 1 (mV))/12 (mV)))
     if (w < -50 (mV)) {
-        m_tau = (1.25 (ms) + 175.03 (ms)*exp(0.026 (/mV)*w))/speed(celsius)
+        tau = (1.25 (ms) + 175.03 (ms)*exp(0.026 (/mV)*w))/speed(celsius)
     } else {
-        m_tau = (1.25 (ms) + 13 (ms)*exp(-0.026 (/mV)*w))/speed(celsius)
+        tau = (1.25 (ms) + 13 (ms)*exp(-0.026 (/mV)*w))/speed(celsius)
     }
+    m_step = 1 - exp(-dt/tau)
     h_inf = 1/(1 + exp((w + 54 (mV))/11 (mV)))
-    h_tau = (360 (ms) + (1010 (ms) + 24 (ms/mV)*(w + 55 (mV)))*exp(-((w + 75 (mV))/48 (mV))^2))/speed(celsius)
+    tau = (360 (ms) + (1010 (ms) + 24 (ms/mV)*(w + 55 (mV)))*exp(-((w + 75 (mV))/48 (mV))^2))/speed(celsius)
+    h_step = 1 - exp(-dt/tau)
+}
+
+: exactly, as if v stood still in a step; with the table, of all compartments at once
+PROCEDURE gates() {
+VERBATIM
+    if (usetable) {
+        if (IS_LAST) {
+            RELAX(m);
+            RELAX(h);
+        }
+        return 0;
+    }
+ENDVERBATIM
+    rates(v)
+    m = m + m_step*(m_inf - m)
+    h = h + h_step*(h_inf - h)
 }

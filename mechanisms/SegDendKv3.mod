@@ -18,7 +18,7 @@ NEURON {
     THREADSAFE
     SUFFIX SegDendKv3
     USEION k READ ek WRITE ik
-    RANGE gbar, m_inf, m_tau
+    RANGE gbar, m_inf, m_step
 }
 
 UNITS {
@@ -33,10 +33,12 @@ PARAMETER {
 
 ASSIGNED {
     v (mV)
+    dt (ms)
+    g (S/cm2)
     ek (mV)
     ik (mA/cm2)
     m_inf
-    m_tau (ms)
+    m_step
 }
 
 STATE {
@@ -51,18 +53,31 @@ INITIAL {
 }
 
 BREAKPOINT {
-    SOLVE gates METHOD cnexp
-    ik = gbar*m*(v - ek)
-}
-
-DERIVATIVE gates {
-    rates(v)
-    m' = (m_inf - m)/m_tau
+    SOLVE gates
+    CONDUCTANCE g USEION k
+    g = gbar*m
+    ik = g*(v - ek)
 }
 
 : looked up every 0.2 mV; `usetable_SegDendKv3 = 0` computes
 PROCEDURE rates(v (mV)) {
-    TABLE m_inf, m_tau FROM -150 TO 100 WITH 1250
+    LOCAL tau
+    TABLE m_inf, m_step DEPEND dt FROM -150 TO 100 WITH 1250
     m_inf = 1/(1 + exp(-(v - 18.7 (mV))/9.7 (mV)))
-    m_tau = 4 (ms)/(1 + exp(-(v + 46.56 (mV))/44.14 (mV)))
+    tau = 4 (ms)/(1 + exp(-(v + 46.56 (mV))/44.14 (mV)))
+    m_step = 1 - exp(-dt/tau)
+}
+
+: exactly, as if v stood still in a step; with the table, of all compartments at once
+PROCEDURE gates() {
+VERBATIM
+    if (usetable) {
+        if (IS_LAST) {
+            RELAX(m);
+        }
+        return 0;
+    }
+ENDVERBATIM
+    rates(v)
+    m = m + m_step*(m_inf - m)
 }

@@ -20,7 +20,7 @@ NEURON {
     THREADSAFE
     SUFFIX SegDendNaT
     USEION na READ ena WRITE ina
-    RANGE gbar, m_inf, m_tau, h_inf, h_tau
+    RANGE gbar, m_inf, m_step, h_inf, h_step
 }
 
 UNITS {
@@ -35,13 +35,15 @@ PARAMETER {
 
 ASSIGNED {
     v (mV)
+    dt (ms)
+    g (S/cm2)
     ena (mV)
     celsius (degC)
     ina (mA/cm2)
     m_inf
-    m_tau (ms)
+    m_step
     h_inf
-    h_tau (ms)
+    h_step
 }
 
 STATE {
@@ -57,26 +59,40 @@ INITIAL {
 }
 
 BREAKPOINT {
-    SOLVE gates METHOD cnexp
-    ina = gbar*m*m*m*h*(v - ena)
-}
-
-DERIVATIVE gates {
-    rates(v)
-    m' = (m_inf - m)/m_tau
-    h' = (h_inf - h)/h_tau
+    SOLVE gates
+    CONDUCTANCE g USEION na
+    g = gbar*m*m*m*h
+    ina = g*(v - ena)
 }
 
 : looked up every 0.2 mV; `usetable_SegDendNaT = 0` computes
 PROCEDURE rates(v (mV)) {
-    LOCAL a, b
-    TABLE m_inf, m_tau, h_inf, h_tau DEPEND celsius FROM -150 TO 100 WITH 1250
+    LOCAL a, b, tau
+    TABLE m_inf, m_step, h_inf, h_step DEPEND celsius, dt FROM -150 TO 100 WITH 1250
     a = 0.182 (/ms/mV)*linoid(v + 38 (mV), 6 (mV))
     b = 0.124 (/ms/mV)*linoid(-v - 38 (mV), 6 (mV))
     m_inf = a/(a + b)
-    m_tau = 1/(a + b)/speed(celsius)
+    tau = 1/(a + b)/speed(celsius)
+    m_step = 1 - exp(-dt/tau)
     a = 0.015 (/ms/mV)*linoid(-v - 66 (mV), 6 (mV))
     b = 0.015 (/ms/mV)*linoid(v + 66 (mV), 6 (mV))
     h_inf = a/(a + b)
-    h_tau = 1/(a + b)/speed(celsius)
+    tau = 1/(a + b)/speed(celsius)
+    h_step = 1 - exp(-dt/tau)
+}
+
+: exactly, as if v stood still in a step; with the table, of all compartments at once
+PROCEDURE gates() {
+VERBATIM
+    if (usetable) {
+        if (IS_LAST) {
+            RELAX(m);
+            RELAX(h);
+        }
+        return 0;
+    }
+ENDVERBATIM
+    rates(v)
+    m = m + m_step*(m_inf - m)
+    h = h + h_step*(h_inf - h)
 }

@@ -19,7 +19,7 @@ NEURON {
     SUFFIX SegDendSK
     USEION k READ ek WRITE ik
     USEION ca READ cai
-    RANGE gbar, z_inf
+    RANGE gbar, z_inf, z_step
     GLOBAL half, tau
 }
 
@@ -38,10 +38,13 @@ PARAMETER {
 
 ASSIGNED {
     v (mV)
+    dt (ms)
+    g (S/cm2)
     ek (mV)
     cai (mM)
     ik (mA/cm2)
     z_inf
+    z_step
 }
 
 STATE {
@@ -54,22 +57,26 @@ INITIAL {
 }
 
 BREAKPOINT {
-    SOLVE gates METHOD cnexp
-    ik = gbar*z*(v - ek)
+    SOLVE gates
+    CONDUCTANCE g USEION k
+    g = gbar*z
+    ik = g*(v - ek)
 }
 
-DERIVATIVE gates {
+: exactly, as if calcium stood still in a step
+PROCEDURE gates() {
     rates(cai)
-    z' = (z_inf - z)/tau
+    z = z + z_step*(z_inf - z)
 }
 
 : looked up every 5 nM up to 10 uM, where all are open; `usetable_SegDendSK = 0` computes
 PROCEDURE rates(cai (mM)) {
     LOCAL bound
-    TABLE z_inf DEPEND half FROM 0 TO 0.01 WITH 2000
+    TABLE z_inf, z_step DEPEND half, tau, dt FROM 0 TO 0.01 WITH 2000
     bound = 0
     if (cai > 0) {
         bound = (cai/half)^4.8
     }
     z_inf = bound/(1 + bound)
+    z_step = 1 - exp(-dt/tau)
 }

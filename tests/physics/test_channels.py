@@ -138,7 +138,8 @@ def test_gates_follow_the_published_formulas(h, patch, name):
         channel = getattr(section(0.5), name)
         for gate, (infinity, tau) in CHANNELS[name][0](v).items():
             assert getattr(channel, f"{gate}_inf") == pytest.approx(infinity, rel=tolerance, abs=1e-9)
-            assert getattr(channel, f"{gate}_tau") == pytest.approx(tau, rel=tolerance)
+            step = getattr(channel, f"{gate}_step")  # of the way to it
+            assert -h.dt / np.log1p(-step) == pytest.approx(tau, rel=tolerance)
             assert getattr(channel, gate) == pytest.approx(infinity, rel=tolerance, abs=1e-9)
 
 
