@@ -62,7 +62,7 @@ def measured(quick: bool) -> dict[str, Any]:
     images = 3 if quick else 10
     rows = []
     for cell in CELLS:
-        settings = [f"cell={cell}", f"layers.hidden=[{HIDDEN}]"]
+        settings = [f"cell={cell}", f"layers.hidden=[{HIDDEN}]", "cable.solver=neuron"]
         sides = {
             "bare": ("benchmarks.overhead:bare", {"cell": cell, "hidden": HIDDEN, "images": images}),
             "plugin": ("benchmarks.workload:tasks", {"settings": settings, "train": images}),
