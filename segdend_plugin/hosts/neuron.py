@@ -144,6 +144,8 @@ def attach(
         )
     if h.CVode().active():
         raise ConfigError("attach: NEURON's variable time step is on: turn it off by h.CVode().active(False).")
+    if own.ranks.replicas > 1:
+        raise ConfigError(f"replicas={own.ranks.replicas}: a model that was built before has one: start with 1.")
     graph = _graph(own.ranks, populations, sets, seed, float(h.dt) if dt is None else dt)
     gids = {name: list(population.gids) for name, population in populations.items()}
     numbers = {gid: number for p in graph.populations for gid, number in zip(gids[p.name], p.numbers, strict=True)}
