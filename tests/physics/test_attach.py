@@ -28,9 +28,12 @@ TARGET = np.array([1.0, 0.0, 0.5, 0.0])
 def h(ranks):
     from segdend_plugin.engine.session import session
 
-    session().close()  # networks of other tests
+    session().close()  # networks of other tests, and cells of theirs that NetPyNE keeps: channels refuse CVode
+    from netpyne import sim
     from neuron import h
 
+    sim.net = None
+    gc.collect()
     yield h
     session().close()
     gc.collect()
@@ -132,7 +135,8 @@ def test_drives_and_changes_along_a_trace_are_explicit_sums(h, ranks, model):
     one = network.sets["in->hidden"]
     post = 5 * np.random.default_rng(1).normal(size=(END, len(hidden)))
     before = np.array([netcon.weight[0] for *_, netcon in found])
-    bound = one.bind(Along("in->hidden", post), {}, network.local("hidden"), keep=False)
+    change = Along("in->hidden", post)
+    bound = one.bind(change, one.factors(change, {}, keep=False), network.local("hidden"))
     bound.add()
     one.bound()
     change = np.array(

@@ -43,7 +43,7 @@ def vectors(learner, place):
     recorded = []
     for cell in CELLS:
         if place == "soma" and isinstance(learner.graph["hidden"].kind, Lumped):
-            refs = [cells.somas[cell]._ref_soma]
+            refs = [cells._octets.refs("soma")[cell]]
         elif place == "soma":
             refs = [cells.handles[cell].soma._ref_v]
         elif isinstance(learner.graph["hidden"].kind, Lumped):  # its apical dendrite has no membrane: it is its drive

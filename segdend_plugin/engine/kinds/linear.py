@@ -215,6 +215,10 @@ class LinearCells(ReconstructedCells):
     def _group(self, readings: Readings, output: str, what: Reading = "potential") -> Group:
         return readings.group(self._octets.refs(output), what, self.scale.rest, self.scale.unit)
 
+    def restart(self) -> None:
+        """Begin a trial without initialisation."""
+        self._octets.restart()
+
     def close(self) -> None:
         """Give up every NEURON object."""
         self._octets.close()

@@ -195,6 +195,13 @@ class LumpedCells(Cells):
             gate.silent_in, gate.lead = get_args(Silence).index(kind.silent_in), kind.silent_lead
             self._mechanisms.append(gate)
 
+    def restart(self) -> None:
+        """Begin a trial without initialisation."""
+        if self._octets is None:
+            super().restart()
+        else:
+            self._octets.restart()
+
     def close(self) -> None:
         """Give up every NEURON object."""
         if self._octets is not None:

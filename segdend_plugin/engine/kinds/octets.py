@@ -1,4 +1,4 @@
-"""Cells that are linear systems of the same states, as SegDendLinear advances them: eight at a time."""
+"""Cells that are linear systems of the same states, as a SegDendSystem advances them: eight at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ class Octets:
     """
 
     def __init__(self, somas: Sequence[HocObject]) -> None:
+        from neuron import h
+
         self._somas = list(somas)
+        self._system: HocObject = h.SegDendSystem(somas[0].get_segment()) if somas else None
         self._outputs: list[str] = []
         self._out: HocObject = None
         self._vectors: list[HocObject] = []  # whose memory the mechanism reads
@@ -43,16 +46,18 @@ class Octets:
             return
         if self._out is None:  # readers know where it is
             self._outputs, self._out = list(outputs), h.Vector(len(outputs) * len(self._somas))
-        lead, self._vectors = self._somas[0], [h.Vector(blocks.ravel())]
-        lead.bind(self._vectors[0], self._out)
+        system, self._vectors = self._system, [h.Vector(blocks.ravel())]
+        first = self._somas[0]
+        system.bind(self._vectors[0], self._out, first.rest, first.unit, first.rate_max)
         for soma in self._somas:
-            lead.add(soma._ref_soma)
+            told = (soma._ref_spikes, soma._ref_potential, soma._ref_rate, soma._ref_announced)
+            system.add(soma, soma.id, *told)
         for gains, dense in entries:
             self._vectors.append(h.Vector(np.ascontiguousarray(gains).ravel()))
-            lead.enter(self._vectors[-1], dense.drives)
+            system.enter(self._vectors[-1], dense.drives)
         for weights in outputs.values():
             self._vectors.append(h.Vector(np.ascontiguousarray(weights).ravel()))
-            lead.read(self._vectors[-1])
+            system.read(self._vectors[-1])
 
     def refs(self, output: str) -> list[HocObject]:
         """Return references to a potential (mV) that comes out of each cell."""
@@ -60,8 +65,11 @@ class Octets:
         first = n * self._outputs.index(output)
         return [self._out._ref_x[first + post] for post in range(n)]
 
+    def restart(self) -> None:
+        """Begin a trial without initialisation."""
+        if self._somas:
+            self._system.restart()
+
     def close(self) -> None:
         """Give the system up."""
-        if self._somas:
-            self._somas[0].free()  # it outlives this where a host keeps it
-        self._somas, self._vectors, self._out = [], [], None
+        self._somas, self._system, self._vectors, self._out = [], None, [], None
