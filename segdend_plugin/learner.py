@@ -17,6 +17,7 @@ from segdend_plugin.model import state as states
 from segdend_plugin.model.changes import Changes
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.outcome import Outcome
+from segdend_plugin.model.parcels import pack, unpack
 from segdend_plugin.model.state import State
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.trial import Stimulus, Trial
@@ -292,11 +293,18 @@ class Learner(Examiner):
         keys = [[want for want in each if not isinstance(want, Weights)] for each in wants]
         own = keys[ranks.replica :: ranks.replicas]
         told = ranks.across(
-            [([seen[want] for want in each], *more) for each, (seen, *more) in zip(own, mine, strict=True)]
+            [
+                pack(([seen[want] for want in each], changes, factors))
+                for each, (seen, changes, factors) in zip(own, mine, strict=True)
+            ]
         )
         found: list[Learned] = []
         for k, each in enumerate(keys):
-            values, changes, factors = told[k % ranks.replicas][k // ranks.replicas]
+            replica, place = k % ranks.replicas, k // ranks.replicas
+            if replica == ranks.replica:
+                found.append(mine[place])
+                continue
+            values, changes, factors = unpack(told[replica][place])
             found.append((dict(zip(each, values, strict=True)), changes, factors))
         return found
 
