@@ -77,7 +77,7 @@ def measured(quick: bool) -> dict[str, Any] | None:
     from segdend_plugin.cells.files import catalogue
 
     cells, images = (3, 1) if quick else (20, 4)
-    settings = [f"cell={CELL}", f"layers.hidden=[{cells}]", "cable.nseg=1"]
+    settings = [f"cell={CELL}", f"layers.hidden=[{cells}]", "cable.nseg=1", "cable.solver=neuron"]
     with ExitStack() as stack:
         jaxley = {"swc": str(catalogue.find(CELL)), "cells": cells, "python": python}
         began = time.perf_counter()

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measure
-from benchmarks.scaling_model import Costs, Interconnect, Job, efficient, fastest, predict
+from segdend_plugin.engine.cost import Costs, Interconnect, Job, efficient, fastest, predict
 
 FIGURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "scaling.png"
 RANKS = (1, 2, 64, 1024, 16384)
+BATCHES = (1, 4, 16)
 LARGE = 16384  # hidden cells of the network that is worth so many ranks
 PER_RANK = 16  # hidden cells per rank of weak scaling
 
@@ -32,9 +33,25 @@ def levers(job: Job, costs: Costs) -> dict[str, tuple[Job, Costs, Interconnect]]
     }
 
 
+def with_replicas(name: str, job: Job, costs: Costs) -> list[dict[str, Any]]:
+    """Return predictions for batches, each with the number of replicas that is best for it."""
+    rows = []
+    for batch in BATCHES:
+        shown = replace(job, batch=batch)
+        row: dict[str, Any] = {"network": f"{name}, {job.hidden} cells, batch of {batch} (ms)"}
+        for ranks in RANKS[1:]:
+            ways = [2**k for k in range(15) if 2**k <= min(batch, ranks)]
+            best = min(ways, key=lambda n: predict(shown, costs, ranks, replicas=n).total)
+            row[f"{ranks} ranks"] = 1e3 * predict(shown, costs, ranks, replicas=best).total
+            row[f"replicas on {ranks}"] = best
+        rows.append(row)
+    return rows
+
+
 def tables(fits: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return tables: the model against what was measured, predictions, and what moves the point where scaling stops."""
     checks, predictions, moved, constants = [], [], [], []
+    shared: list[dict[str, Any]] = []
     for name, fit in fits.items():
         job, costs = Job(**fit["job"]), Costs(**fit["costs"])
         constants.append({"network": name, **{f"c_{key} (us)": 1e6 * value for key, value in fit["costs"].items()}})
@@ -45,6 +62,7 @@ def tables(fits: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
             modelled = 1e3 * predict(model_job, costs, ranks).total
             checks.append({"network": f"{name}, {side}", "measured (ms)": milliseconds, "model (ms)": modelled})
         large = replace(job, hidden=LARGE)
+        shared += with_replicas(name, job, costs) + with_replicas(name, large, costs)
         for what, sized in (
             (f"{job.hidden} cells", job),
             (f"{LARGE} cells", large),
@@ -73,6 +91,7 @@ def tables(fits: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         "Constants of the scaling model": constants,
         "Model and measurement": checks,
         "Predicted time of a training image": predictions,
+        "Predicted time of a training image, with replicas": shared,
         "What moves the end of scaling": moved,
     }
 

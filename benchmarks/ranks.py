@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks import measure, predict
-from benchmarks.scaling_model import Costs, Job
 from benchmarks.worker import Task
 from benchmarks.workload import CLASSES, both, images, learner
+from segdend_plugin.engine.cost import Costs, Job
 
 PARTS = ("cells", "projection", "rule", "start", "spike exchange", "evaluation")
-NETWORKS = {"lumped": ("cell=three_compartment", 500, 1), "reconstructed": ("cell=mouse_v1_l5_rbp4", 100, 8)}
+NETWORKS = {"lumped": ("cell=three_compartment", 500, 1), "reconstructed": ("cell=mouse_v1_l5_rbp4", 500, 8)}
 MEASURED = ("1 rank", "2 ranks", "2 ranks, twice the cells")
 RATE_MAX = 0.2  # 1/ms
 
@@ -63,7 +63,7 @@ def job(settings: list[str], train: int, test: int) -> dict[str, Task]:
     pc, own = network.ranks.pc, session()
     own.ranks = replace(own.ranks, pc=Watched(pc, "psolve", seconds))
     network.run = watched(network.run, "show", seconds)
-    made._learn = watched(made._learn, "learn", seconds)  # what the rule makes of a trial, and
+    made._change = watched(made._change, "learn", seconds)  # what the rule makes of a trial, and
     made._apply = watched(made._apply, "learn", seconds)  # what this changes
     exchange.timed()
     layers = [[Average(p.name, "rate", whole=True) for p in layer] for layer in network.graph.layers]

@@ -171,9 +171,8 @@ def split(replicas: int) -> Ranks:
     return Ranks(rank, size, world.pc, replica, replicas, own, peers, everyone)
 
 
-def replicas_for(wanted: int) -> int:
-    """Return the largest number of replicas, at most as many as are wanted, that divides the ranks of the job."""
-    size = start().size
+def replicas_for(wanted: int, size: int) -> int:
+    """Return the largest number of replicas, at most as many as are wanted, that divides so many ranks."""
     return next(n for n in range(min(wanted, size), 0, -1) if size % n == 0)
 
 

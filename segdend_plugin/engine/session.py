@@ -145,4 +145,4 @@ def start(replicas: int | None = None) -> mpi.Ranks:
 def begin(replicas: int) -> None:
     """Begin with as many replicas as divide the ranks, at most so many, unless the process has begun already."""
     if not _sessions:
-        start(mpi.replicas_for(replicas))
+        start(mpi.replicas_for(replicas, mpi.start().size))

@@ -204,7 +204,9 @@ def dry(experiment: Experiment, ranks: int = 1) -> tuple[Graph, list[RankCost]]:
     made = _graph(experiment, teaching.dataset(experiment))
     teaching.rule(experiment).wants(made)  # refuses a graph that does not suit it
     trial = teaching.phases(experiment).resolve(made).trial(made, Stimulus({}), 0, taught=True)
-    return made, cost.estimate(made, trial.end, ranks)
+    batch = experiment.training.batch
+    replicas = mpi.replicas_for(min(experiment.parallel.replicas, batch), ranks)
+    return made, cost.estimate(made, trial.end, ranks, replicas, batch)
 
 
 def _graph(experiment: Experiment, dataset: Dataset) -> Graph:

@@ -8,10 +8,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import growth, measure, scaling_model, table, workload
+from benchmarks import growth, measure, table, workload
+from segdend_plugin.engine import cost
 
-JOB = scaling_model.Job(hidden=1000)
-COSTS = scaling_model.Costs(
+JOB = cost.Job(hidden=1000)
+COSTS = cost.Costs(
     step=1e-6, output_step=1e-7, draw=1e-7, weight=1e-9, learn=1e-9, start=1e-6, fixed=1e-3, counter=2e-9
 )
 
@@ -58,7 +59,7 @@ def test_only_what_lies_between_the_markers_is_replaced():
 
 
 def test_one_rank_by_hand():
-    parts = scaling_model.predict(JOB, COSTS, 1)
+    parts = cost.predict(JOB, COSTS, 1)
     assert parts.cells == pytest.approx(104 * (1000 * 1e-6 + 10 * 1e-7))
     assert parts.projection == pytest.approx(2000 * 1e-7 + (2000 * 1000 + 10000 * 10 + 100 * 1000) * 1e-9)
     assert parts.rule == pytest.approx((784 * 1000 + 1000 * 10) * 1e-9)
@@ -68,25 +69,39 @@ def test_one_rank_by_hand():
 
 
 def test_exchange_of_four_ranks_by_hand():
-    net = scaling_model.Interconnect(latency=1e-6, bandwidth=1e9, counter_bytes=1)
+    net = cost.Interconnect(latency=1e-6, bandwidth=1e9, counter_bytes=1)
     elsewhere = 0.75 * 1010
-    parts = scaling_model.predict(JOB, COSTS, 4, net)
+    parts = cost.predict(JOB, COSTS, 4, net)
     assert parts.exchange == pytest.approx(104 * (2 * 1e-6 + elsewhere / 1e9))
     assert parts.receiving == pytest.approx(104 * elsewhere * 2e-9)
 
 
 def test_scaling_ends_where_a_further_rank_costs_more_than_it_brings():
-    best = scaling_model.fastest(JOB, COSTS)
-    least = scaling_model.predict(JOB, COSTS, best).total
+    best = cost.fastest(JOB, COSTS)
+    least = cost.predict(JOB, COSTS, best).total
     assert 1 < best < 2**20
-    assert least <= min(scaling_model.predict(JOB, COSTS, ranks).total for ranks in (best // 2, 2 * best))
-    assert scaling_model.efficient(JOB, COSTS) <= best
+    assert least <= min(cost.predict(JOB, COSTS, ranks).total for ranks in (best // 2, 2 * best))
+    assert cost.efficient(JOB, COSTS) <= best
 
 
 def test_what_moves_the_end_of_scaling():
-    rare = scaling_model.predict(replace(JOB, steps_per_exchange=5), COSTS, 256)
-    small = scaling_model.predict(JOB, COSTS, 256, scaling_model.Interconnect(counter_bytes=0.25))
-    usual = scaling_model.predict(JOB, COSTS, 256)
+    rare = cost.predict(replace(JOB, steps_per_exchange=5), COSTS, 256)
+    small = cost.predict(JOB, COSTS, 256, cost.Interconnect(counter_bytes=0.25))
+    usual = cost.predict(JOB, COSTS, 256)
     assert rare.exchange < usual.exchange
     assert small.exchange < usual.exchange
     assert rare.cells == small.cells == usual.cells
+
+
+def test_replicas_share_what_is_shown_and_nothing_else():
+    """A batch of four on four replicas: each shows one, and adds the changes of all."""
+    alone, four = (
+        cost.predict(replace(JOB, batch=4), COSTS, 1),
+        cost.predict(replace(JOB, batch=4), COSTS, 4, replicas=4),
+    )
+    assert four.cells == pytest.approx(alone.cells / 4)
+    assert four.start == pytest.approx(alone.start / 4)
+    assert four.rule == alone.rule
+    assert alone.parcels == 0.0
+    assert four.parcels > COSTS.parcel
+    assert cost.predict(JOB, COSTS, 4, replicas=4).cells == alone.cells  # one image keeps one of them busy

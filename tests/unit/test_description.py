@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from segdend_plugin.engine import cost
+from segdend_plugin.engine.layered import layered
 from segdend_plugin.errors import DataError
 from segdend_plugin.experiment import config, graph, run, teaching
 from segdend_plugin.rule.backprop import Backprop
@@ -93,7 +94,14 @@ def test_costs_of_ranks_add_up():
     weights = 64 * 6 + 6 * 4 + 4 * 10 + 10 * 6 + 10 * 4
     cells = sum(p.kind.cost(1.0).bytes * p.size for p in made.populations)
     assert whole.bytes == cells + 8 * weights
-    assert max(part.milliseconds for part in parts) < whole.milliseconds
+    assert min(part.milliseconds for part in parts) > whole.milliseconds  # so small that ranks wait for messages only
+    large = layered([784, 20_000, 10], "three_compartment")
+    (one,), four = cost.estimate(large, 104, 1), cost.estimate(large, 104, 4)
+    assert 3.0 < one.milliseconds / max(part.milliseconds for part in four) < 4.0
+    halves = cost.estimate(large, 104, 4, replicas=2, batch=2)
+    assert len(halves) == 2
+    assert halves[0].bytes == pytest.approx(one.bytes / 2, rel=1e-3)
+    assert halves[0].milliseconds < 0.6 * one.milliseconds
 
 
 def test_a_dry_run_builds_nothing(monkeypatch):
