@@ -12,7 +12,7 @@ from benchmarks.worker import Task
 from benchmarks.workload import both, learner
 
 LUMPED = ["cell=three_compartment"]
-CABLE = ["layers.hidden=[25, "cable.solver=neuron"]"]
+CABLE = ["layers.hidden=[25]", "cable.solver=neuron"]
 
 
 def counted(settings: list[str], images: int, pixels: int = 784) -> dict[str, Task]:
@@ -35,9 +35,7 @@ def sweeps() -> dict[str, dict[float, dict[str, Any]]]:
         "hidden cells, three compartments": {
             n: {"settings": [*LUMPED, f"layers.hidden=[{n}]"], "images": 10} for n in (125, 500, 2000)
         },
-        "hidden cells, linear": {
-            n: {"settings": [f"layers.hidden=[{n}]"], "images": 10} for n in (125, 500, 2000)
-        },
+        "hidden cells, linear": {n: {"settings": [f"layers.hidden=[{n}]"], "images": 10} for n in (125, 500, 2000)},
         "compartments of 25 reconstructed cells": {
             n: {"settings": [*CABLE, f"cable.nseg={n}"], "images": 5} for n in (1, 3, 9)
         },

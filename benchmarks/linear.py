@@ -1,4 +1,4 @@
-"""Reconstructed cells as linear systems: beside the same cells on NEURON's solver, and beside three-compartment ones."""
+"""Reconstructed cells as linear systems: beside the same on NEURON's solver, and beside three-compartment ones."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -228,11 +227,9 @@ class Learner(Examiner):
         if self._open is not None:
             raise ConfigError("fit: a trial of begin_trial is still open: call end_trial first.")
         self._tell("start")
-        gc.freeze()  # what is there already need not be searched for garbage again and again
         try:
             self._train_batches(trials, batch, total, quantity)
         finally:
-            gc.unfreeze()
             self._tell("finish")
 
     def _train_batches(self, trials: Iterator[Numbered], batch: int, total: int, quantity: Quantity) -> None:

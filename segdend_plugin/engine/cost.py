@@ -232,7 +232,7 @@ def predict(
 
 def fastest(job: Job, costs: Costs, interconnect: Interconnect = Interconnect(), most: int = 2**20) -> int:
     """Return the power of two at which an image takes least time."""
-    powers = [2**k for k in range(int(log2(most)) + 1)]
+    powers = [1 << k for k in range(int(log2(most)) + 1)]
     return min(powers, key=lambda ranks: predict(job, costs, ranks, interconnect).total)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -119,6 +120,8 @@ def _train(run: _Run, folder: Folder | None, state: State | None, observer: Obse
         for failure in calibrated.failures(calibration):
             log.warning(failure)
     reports = Reports(observer, folder)
+    gc.collect()
+    gc.freeze()  # the network, which need not be searched for garbage as long as it learns
     learner.fit(
         dataset.train,
         epochs=experiment.epochs(),
@@ -127,6 +130,7 @@ def _train(run: _Run, folder: Folder | None, state: State | None, observer: Obse
         resume=state,
     )
     evaluation = evaluate_images(learner, dataset.held_out, dataset.held_out_name, reports)
+    gc.unfreeze()
     final = learner.state()
     result: tuple[Summary, Path] | None = None
     ended = summary.Ended(experiment, dataset, learner, evaluation, run.build_seconds, run.began, calibration)

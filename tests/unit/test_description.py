@@ -97,7 +97,7 @@ def test_costs_of_ranks_add_up():
     assert min(part.milliseconds for part in parts) > whole.milliseconds  # so small that ranks wait for messages only
     large = layered([784, 20_000, 10], "three_compartment")
     (one,), four = cost.estimate(large, 104, 1), cost.estimate(large, 104, 4)
-    assert 3.0 < one.milliseconds / max(part.milliseconds for part in four) < 4.0
+    assert 2.0 < one.milliseconds / max(part.milliseconds for part in four) < 4.0
     halves = cost.estimate(large, 104, 4, replicas=2, batch=2)
     assert len(halves) == 2
     assert halves[0].bytes == pytest.approx(one.bytes / 2, rel=1e-3)
