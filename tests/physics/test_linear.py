@@ -288,18 +288,18 @@ def test_at_most_one_of_a_thousand_is_classified_otherwise_on_neurons_solver(ran
     from segdend_plugin.learner import Learner
     from segdend_plugin.tasks import images
 
-    digits = images.load("digits", train=700)
+    digits = images.load("digits")
     asked = np.concatenate([digits.held_out.rates, digits.train.rates[:640]])
     answers, kept = [], {}
     for kind in (Linear, Cable):
-        cell = kind("cell", SHIPPED[3], templates.Membrane(nseg=1))
-        learner = Learner(chain(0, 1.0, 64, [[("hidden", 8, cell)]], ("output", 10, Lumped())))
+        cell = kind("cell", SHIPPED[0], templates.Membrane(nseg=1))
+        learner = Learner(chain(0, 1.0, 64, [[("hidden", 12, cell)]], ("output", 10, Lumped())))
         if kind is Linear:
-            learner.fit(digits.train)
+            learner.fit(digits.train, epochs=3)
             kept["weights"], kept["biases"] = learner.network.gather()
         else:
             learner.network.scatter(**kept)
         answers.append(learner.predict(asked))
     assert np.sum(answers[0] != answers[1]) <= 1
     assert len(answers[0]) == 1000
-    assert np.mean(answers[0][:360] == digits.held_out.labels) > 0.5
+    assert np.mean(answers[0][:360] == digits.held_out.labels) > 0.4
