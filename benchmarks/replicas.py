@@ -31,7 +31,8 @@ def job(settings: list[str], train: int, test: int, replicas: int) -> dict[str, 
 
 def measured(quick: bool) -> dict[str, Any]:
     """Compare one rank with two replicas of a rank each."""
-    counts = {"train": 10, "test": 4} if quick else {"train": 400, "test": 200}  # long beside what ranks wait for each other at the ends
+    # long beside what ranks wait for each other at the ends
+    counts = {"train": 10, "test": 4} if quick else {"train": 400, "test": 200}
     rows = []
     for name, settings in NETWORKS.items():
         given = {"settings": settings, **counts}
