@@ -32,9 +32,9 @@ from segdend_plugin.types import Integers
 BYTES_PER_WEIGHT = 8
 RATE = 0.05
 """Spikes per ms of a presynaptic cell, a quarter of the largest rate."""
-ADDED, CHANGED = 0.05, 0.1
+ADDED, CHANGED = 0.15, 0.24
 """Nanoseconds for each weight that a spike adds, and for each that an example changes."""
-TRIAL = 0.3
+TRIAL = 0.5
 """Milliseconds for each trial, whatever is in it."""
 VALUES = 6.0
 """Numbers that replicas tell each other of a cell: averages, and what its bias changes."""

@@ -70,7 +70,7 @@ class Linear(Reconstruction):
 
     def cost(self, dt: float) -> Cost:
         """Return what one cell costs at a step of `dt` ms, with 16 states and 9 slots (docs/performance.md)."""
-        return Cost(25.0, 3000)
+        return Cost(35.0, 3000)
 
 
 class LinearCells(ReconstructedCells):

@@ -87,7 +87,7 @@ class Lumped:
 
     def cost(self, dt: float) -> Cost:
         """Return what one cell costs at a step of `dt` ms (docs/performance.md)."""
-        return Cost(6.0, 1200)
+        return Cost(12.0, 1200)
 
 
 class LumpedCells(Cells):
