@@ -215,7 +215,7 @@ def test_a_cell_has_the_same_bits_wherever_it_stands(build, n):
         bench.set_onto(0, "feedback").weights[:] = 0  # it depends on how many cells there are
         found.append(bench.show(np.linspace(0, 1, 6), 8, traces=[trace])[trace])
     np.testing.assert_array_equal(found[0], found[1][:, :n])
-    assert np.ptp(found[0]) > 0.1
+    assert np.ptp(found[1], axis=0).min() > 0.01  # none is left where it was
 
 
 def test_numbers_of_another_machine_are_taken_and_not_computed_again(build):
