@@ -13,6 +13,7 @@ RELATIVE = 1e-9
         ["layers.hidden=[8]", "lumped.g_apical=0.6"],
         ["layers.hidden=[9,7]", "lumped.g_apical=0.05", "phases.jitter=false"],
         ["layers.hidden=[]"],
+        ["layers.hidden=[60]"],  # more than four spikes in a step
     ],
 )
 def test_potentials_plateaus_and_changes(drive, settings):
