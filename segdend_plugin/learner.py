@@ -17,11 +17,11 @@ from segdend_plugin.model import state as states
 from segdend_plugin.model.changes import Changes
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.outcome import Outcome
-from segdend_plugin.model.parcels import pack, unpack
+from segdend_plugin.model.parcels import Learned, in_turn
 from segdend_plugin.model.state import State
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.trial import Stimulus, Trial
-from segdend_plugin.model.wants import Quantity, Want, Weights
+from segdend_plugin.model.wants import Quantity, Want
 from segdend_plugin.rule.allowed import Allowed, name_of
 from segdend_plugin.rule.base import Phases, Rule
 from segdend_plugin.schedules import Schedule, constant
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 Numbered = tuple[int, int, Trial]
 """Number of the example, which one of the task's it is, and the trial."""
-Learned = tuple[Mapping[Want, Array], Changes, Any]
-"""What was seen of an example, what it changes, and what applying that needs of its trials."""
 
 
 class Learner(Examiner):
@@ -266,7 +264,7 @@ class Learner(Examiner):
             if k % ranks.replicas == ranks.replica:
                 keep = len(examples) > 1
                 mine.append(self._learn_one(trial, wanted[-1][0], self._rates(example, total), keep=keep))
-        found = mine if ranks.replicas == 1 else self._of_all(mine, [wants for wants, _ in wanted])
+        found = in_turn(mine, [wants for wants, _ in wanted], ranks.replica, ranks.replicas, ranks.across)
         changed = [changes for _, changes, _ in found]
         answered = [
             {population: seen[want] for population, want in answers.items()}
@@ -286,27 +284,6 @@ class Learner(Examiner):
         ]
         changes = self._change(seens)
         return seens[0].values, changes, self.network.factors(seens, changes, keep=keep)
-
-    def _of_all(self, mine: Sequence[Learned], wants: Sequence[Sequence[Want]]) -> list[Learned]:
-        """Return what all replicas have of a batch, in the order of its examples; weights, as seen, do not travel."""
-        ranks = self.network.ranks
-        keys = [[want for want in each if not isinstance(want, Weights)] for each in wants]
-        own = keys[ranks.replica :: ranks.replicas]
-        told = ranks.across(
-            [
-                pack(([seen[want] for want in each], changes, factors))
-                for each, (seen, changes, factors) in zip(own, mine, strict=True)
-            ]
-        )
-        found: list[Learned] = []
-        for k, each in enumerate(keys):
-            replica, place = k % ranks.replicas, k // ranks.replicas
-            if replica == ranks.replica:
-                found.append(mine[place])
-                continue
-            values, changes, factors = unpack(told[replica][place])
-            found.append((dict(zip(each, values, strict=True)), changes, factors))
-        return found
 
     def _change(self, seens: Sequence[Seen]) -> Changes:
         """Return what an example changes."""

@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from segdend_plugin.model.changes import Along, Bias, Change, Changes, Decay, Outer
 from segdend_plugin.model.trial import Trains
+from segdend_plugin.model.wants import Want, Weights
+from segdend_plugin.types import Array
 
 Parcel: TypeAlias = "tuple[Any, ...]"
 """Strings, numbers, bytes and tuples of them."""
+Learned: TypeAlias = "tuple[Mapping[Want, Array], Changes, Any]"
+"""What was seen of an example, what it changes, and what applying that needs of its trials."""
 Told: TypeAlias = "tuple[Sequence[Any], Changes, Sequence[Any]]"
 """Arrays that were seen, what an example changes, and what applying that needs: None, numbers, arrays, or tuples."""
+
+
+def in_turn(
+    mine: Sequence[Learned],
+    wants: Sequence[Sequence[Want]],
+    replica: int,
+    replicas: int,
+    across: Callable[[list[Parcel]], list[list[Parcel]]],
+) -> Sequence[Learned]:
+    """Return what all replicas have of a batch, in the order of its examples; weights, as seen, do not travel.
+
+    Parameters
+    ----------
+    mine
+        What this replica has of its examples: every one of `replicas`, from the one with its own number on.
+    wants
+        What was asked for in each example of the batch.
+    replica, replicas
+        Which one this is, and how many there are.
+    across
+        Returns what each replica gives to it, in their order.
+    """
+    if replicas == 1:
+        return mine
+    keys = [[want for want in each if not isinstance(want, Weights)] for each in wants]
+    told = across(
+        [
+            pack(([seen[want] for want in each], changes, factors))
+            for each, (seen, changes, factors) in zip(keys[replica::replicas], mine, strict=True)
+        ]
+    )
+    found: list[Learned] = []
+    for k, each in enumerate(keys):
+        place, whose = divmod(k, replicas)
+        if whose == replica:
+            found.append(mine[place])
+            continue
+        values, changes, factors = unpack(told[whose][place])
+        found.append((dict(zip(each, values, strict=True)), changes, factors))
+    return found
 
 
 def pack(told: Told) -> Parcel:
