@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segdend_plugin import divergence
 from segdend_plugin.callbacks import Callback, Checkpoint
 from segdend_plugin.errors import ConfigError, DataError, SegDendError
 from segdend_plugin.examiner import BLOCK, Examiner, check_whole
@@ -80,8 +81,7 @@ class Learner(Examiner):
         self._callbacks: tuple[Callback, ...] = ()
         self._fingerprint = states.fingerprint(self.graph, rule=self.rule)
         self._open: tuple[Trial, dict[str, Want], Mapping[str, float]] | None = None
-        self._recent: list[Mapping[str, Array]] = []
-        self._last = Changes(())
+        self._recent: list[tuple[int, Mapping[Want, Array]]] = []
         self._factor, self._now = 1.0, self.rates
 
     def fit(
@@ -205,7 +205,7 @@ class Learner(Examiner):
         changes = None
         if learn:
             changes = self._change([seen])
-            self._apply([self.network.bind([seen], changes)], [changes], [answer])
+            self._apply([self.network.bind([seen], changes)], [changes], [seen.values])
         return Outcome(trial.example, -1, trial, answer, seen.values, changes)
 
     def _trials(self, task: Task, phases: Phases, order: Iterator[tuple[int, int]]) -> Iterator[Numbered]:
@@ -240,7 +240,7 @@ class Learner(Examiner):
             for callback in self._callbacks:
                 stop = bool(callback.batch(self, outcomes)) or stop
             if can_stop and self.network.ranks.broadcast(stop):  # what rank 0 says counts
-                self.check_finite()
+                self.check_sound()
                 break
             clock = time.perf_counter()
 
@@ -270,7 +270,8 @@ class Learner(Examiner):
             {population: seen[want] for population, want in answers.items()}
             for (_, answers), (seen, _, _) in zip(wanted, found, strict=True)
         ]
-        self._apply([self.network.bound(changes, factors) for _, changes, factors in found], changed, answered)
+        bound = [self.network.bound(changes, factors) for _, changes, factors in found]
+        self._apply(bound, changed, [seen for seen, _, _ in found])
         return [
             Outcome(example, number, trial, answer, seen, changes)
             for (example, number, trial), answer, (seen, changes, _) in zip(examples, answered, found, strict=True)
@@ -296,7 +297,7 @@ class Learner(Examiner):
         self._allowed.check(changes, seens[0].trial)
         return changes
 
-    def _apply(self, bound: Sequence[Any], changed: Sequence[Changes], answered: Sequence[Mapping[str, Array]]) -> None:
+    def _apply(self, bound: Sequence[Any], changed: Sequence[Changes], seen: Sequence[Mapping[Want, Array]]) -> None:
         """Change the weights by the examples of a batch, in their order."""
         self.network.apply(bound)
         state = self.rule.fold(self.rule_state, [changes.notes for changes in changed])
@@ -308,22 +309,26 @@ class Learner(Examiner):
                     f"rule {name_of(self.rule)}: fold made {after} of a state of {before}: keep names and shapes."
                 )
             self.rule_state = dict(state)
+        self._recent += enumerate(seen, self.example)
         self.example += len(changed)
-        self._last, self._meets_next = changed[-1], False
-        self._recent += answered
-        if self.example % BLOCK < len(answered) or self.example == self.end:
-            self.check_finite()
+        self._meets_next = False
+        if self.example % BLOCK < len(changed) or self.example == self.end:
+            self.check_sound()
 
-    def check_finite(self) -> None:
-        """Raise SegDendError on every rank if answers since the last check, or the last changes, are not finite."""
-        if self._recent:
-            answers, self._recent = self._recent, []
-            self._finite(self._whole(answers), "answer")
-            wrong = next(filter(None, self.network.ranks.allgather(self._allowed.not_finite(self._last))), None)
-            if wrong is not None:
-                raise SegDendError(
-                    f"rule {name_of(self.rule)}: its change of {wrong!r} is not finite: lower the learning rates."
-                )
+    def check_sound(self) -> None:
+        """Raise SegDendError on every rank if something diverges, of all that was seen and changed since the last check.
+
+        Weights, biases, potentials and all else that was seen are to be finite, and no layer may be so far from rest
+        that it learns nothing any more (:mod:`segdend_plugin.divergence`).
+        """
+        if not self._recent:
+            return
+        recent, self._recent = self._recent, []
+        looks = self.network.ranks.allgather(divergence.look(self.network, recent))
+        wrong = divergence.sentence(looks, recent[-1][0])
+        if wrong is not None:
+            rates = {p.name: self.rates[p.name] for p in self.graph.populations if self.graph.onto(p.name)}
+            raise SegDendError(f"learning diverges: {wrong}: lower the learning rates, {rates}.")
 
     def _rates(self, example: int, total: int) -> Mapping[str, float]:
         """Return the learning rates of an example."""
@@ -360,7 +365,7 @@ class Learner(Examiner):
 
     def save(self, path: str | Path) -> None:
         """Write the state, in one step; an older file becomes ``<name>.old``."""
-        self.check_finite()
+        self.check_sound()
         state = self.state()
         self._on_root(lambda: states.save(Path(path), state) if state is not None else None)
 

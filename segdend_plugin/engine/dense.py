@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT
 from segdend_plugin.engine.along import adjoint
-from segdend_plugin.engine.learned import Bound, Factors, check_outer
+from segdend_plugin.engine.learned import Bound, Factors, check_outer, first_not_finite
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model.changes import Along, Decay, Outer
 from segdend_plugin.model.graph import Connections
@@ -323,6 +323,10 @@ class Dense:
             self.weights[self.absent] = 0.0
         if np.isfinite(low) or np.isfinite(high):
             np.clip(self.weights, low, high, out=self.weights)
+
+    def not_finite(self) -> int | None:
+        """Return the first cell of this rank with a weight that is not finite, None where all are."""
+        return first_not_finite(self.weights)
 
     def columns(self, positions: Integers) -> Integers:
         """Return where the cells of this rank stand."""

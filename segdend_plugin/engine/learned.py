@@ -105,6 +105,10 @@ class Learned(Protocol):
         """Keep the weights within their bounds."""
         ...
 
+    def not_finite(self) -> int | None:
+        """Return the first cell of this rank with a weight that is not finite, None where all are."""
+        ...
+
     def columns(self, positions: Integers) -> Integers:
         """Return where the last axis of this rank's weights stands among that of all ranks."""
         ...
@@ -120,6 +124,13 @@ class Learned(Protocol):
     def close(self) -> None:
         """Give up every NEURON object."""
         ...
+
+
+def first_not_finite(values: Array) -> int | None:
+    """Return the first column of weights, or the first of other values, that is not finite, None where all are."""
+    if np.isfinite(values).all():
+        return None
+    return int(np.argwhere(~np.isfinite(values))[:, -1].min())
 
 
 def joined(parts: Sequence[tuple[Integers, Array]]) -> Array:

@@ -98,6 +98,10 @@ class Network:
         """Return where the cells of this rank stand in their population, shape (n,)."""
         return self._cells_of(population).positions
 
+    def gids(self, population: str) -> list[int]:
+        """Return NEURON's identities of the cells of this rank, in the order of :meth:`local`."""
+        return self._cells_of(population).gids
+
     def gain(self, population: str, *, whole: bool = False) -> Array:
         """Return k_b of each cell: of this rank's, or of all."""
         key = (population, whole)
@@ -321,6 +325,16 @@ class Network:
     def biases(self, population: str) -> Array:
         """Return the biases of the cells of this rank, a view."""
         return self.sets.biases(population)
+
+    def not_finite(self) -> list[tuple[str, str, int]]:
+        """Return the first weight of each set and the first bias that are not finite on this rank.
+
+        Returns
+        -------
+        list
+            What it is, the population, and where the cell stands in it.
+        """
+        return self.sets.not_finite()
 
     def gather(self) -> tuple[dict[str, Array], dict[str, Array]] | None:
         """Collect weights and biases on rank 0, None elsewhere; every rank must call this.

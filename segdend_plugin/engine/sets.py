@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from segdend_plugin.engine.kinds.base import Cells
-from segdend_plugin.engine.learned import Bound, Factors, Learned, joined
+from segdend_plugin.engine.learned import Bound, Factors, Learned, first_not_finite, joined
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model.changes import Bias, Changes
@@ -134,6 +134,22 @@ class Sets(Mapping[str, Learned]):
         if not self._graph[population].bias or not first:
             raise ConfigError(f"population {population!r}: it has no biases: leave them alone.")
         return self[first[0].name].constant
+
+    def not_finite(self) -> list[tuple[str, str, int]]:
+        """Return the first weight of each set and the first bias that are not finite on this rank.
+
+        Returns
+        -------
+        list
+            What it is, the population, and where the cell stands in it.
+        """
+        found = []
+        for one in self._sets.values():
+            local = self._local(one.post)
+            for what, cell in (("weight", one.not_finite()), ("bias", first_not_finite(one.constant))):
+                if cell is not None:
+                    found.append((f"{what} of {one.connections.name!r}", one.post, int(local[cell])))
+        return found
 
     def _saved(self) -> tuple[list[Learned], list[Population]]:
         sets = [

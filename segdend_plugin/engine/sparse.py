@@ -9,7 +9,7 @@ import numpy as np
 
 from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT
 from segdend_plugin.engine.along import adjoint, mean_of_windows
-from segdend_plugin.engine.learned import Bound, Factors, check_outer
+from segdend_plugin.engine.learned import Bound, Factors, check_outer, first_not_finite
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.model.changes import Along, Decay, Outer
@@ -106,6 +106,11 @@ class Sparse:
     def post(self) -> str:
         """Name of the postsynaptic population."""
         return self.connections.post
+
+    def not_finite(self) -> int | None:
+        """Return the first cell of this rank with a weight that is not finite, None where all are."""
+        synapse = first_not_finite(self.weights)
+        return None if synapse is None else int(self.column[synapse])
 
     def columns(self, positions: Integers) -> Integers:
         """Return where the synapses of this rank stand among all of the set."""

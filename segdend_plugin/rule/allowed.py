@@ -102,20 +102,6 @@ class Allowed:
             elif isinstance(change, Along):
                 self._check_shape(change.connections, np.shape(change.post), cells, (trial.end,))
 
-    @staticmethod
-    def not_finite(changes: Changes) -> str | None:
-        """Return the name of something whose change is not finite, None if all are."""
-        for change in changes.changes:
-            if isinstance(change, Bias):
-                name, values = change.population, change.change
-            elif isinstance(change, Decay):
-                name, values = change.connections, np.array(change.factor)
-            else:
-                name, values = change.connections, change.post
-            if not np.isfinite(values).all():
-                return name
-        return None
-
     def _check_shape(self, name: str, shape: tuple[int, ...], cells: tuple[int, int], steps: tuple[int, ...]) -> None:
         if shape[:-1] != steps or shape[-1:] not in ((cells[0],), (cells[1],)):
             raise ConfigError(

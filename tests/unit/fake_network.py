@@ -102,6 +102,18 @@ class Network:
     def local(self, population):
         return np.arange(self.graph[population].size)
 
+    def gids(self, population):
+        return [100 + self.graph[population].first + k for k in range(self.graph[population].size)]
+
+    def not_finite(self):
+        kept = [(f"weight of {name!r}", name.rpartition(">")[2], array) for name, array in self.weights.items()]
+        kept += [(f"bias of {name!r}", name, array) for name, array in self.biases.items()]
+        return [
+            (what, post, int(np.argwhere(~np.isfinite(array))[:, -1].min()))
+            for what, post, array in kept
+            if not np.isfinite(array).all()
+        ]
+
     def whole(self, population, values):
         return self.ranks.allgather(values)[0]
 
