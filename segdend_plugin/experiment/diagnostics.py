@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from segdend_plugin.callbacks import Watch, is_time
 from segdend_plugin.errors import ConfigError, DataError
+from segdend_plugin.experiment.folder import writing
 from segdend_plugin.experiment.parts import REPORT_EVERY
 from segdend_plugin.model.graph import Graph, Population
 from segdend_plugin.model.outcome import Outcome
 from segdend_plugin.model.places import SOMA
+from segdend_plugin.model.state import append, write_whole
 from segdend_plugin.model.wants import Average, Quantity, Want, Weights
 from segdend_plugin.rule import diagnostics
 from segdend_plugin.rule.backprop import hidden_deltas
@@ -30,8 +34,10 @@ if TYPE_CHECKING:
     from segdend_plugin.engine.network import Network
     from segdend_plugin.learner import Learner
 
-FILE = "diagnostics.h5"
-COUNTERS = ("example", "eigenvalue_example")
+FILE, LINES = "diagnostics.h5", "diagnostics.jsonl"
+EIGENVALUES = ("eigenvalue", "eigenvalue_example")
+"""Columns of a table of their own."""
+Row = dict[str, Any]
 Seen = Mapping[Want, Array]
 Layer = Sequence[Population]
 
@@ -154,7 +160,10 @@ def _mean_rates(seen: Seen, population: Population) -> Array:
 
 
 class Recorder(Watch):
-    """Appends what whole layers did to `diagnostics.h5`; a callback, which writes on rank 0.
+    """Records what whole layers did, for `diagnostics.h5`; a callback, which writes on rank 0.
+
+    While the run goes on, records are lines of `diagnostics.jsonl`, one after the other, so that nothing that has been
+    written can be spoilt by what is; when all examples have been shown, the datasets are written at once.
 
     Datasets, one row per recorded example; a column per hidden layer from the input on:
 
@@ -178,28 +187,25 @@ class Recorder(Watch):
     """
 
     def __init__(self, folder: Path | None, layers: Layers, every: int, evaluated: int) -> None:
-        self.path = None if folder is None else folder / FILE
+        self._folder = folder
         self._layers, self._every, self._evaluated = layers, every, evaluated
-        self._rows: list[dict[str, Array]] = []
+        self._rows: list[Row] = []
         self._jacobians: list[tuple[Array, Array]] = []
 
     def cut_back(self, example: int) -> None:
-        """Remove the rows of this and later examples.
+        """Remove the records of this and later examples; those of a run that has ended become lines again.
 
         Raises
         ------
         DataError
-            If the file is damaged.
+            If a file is damaged.
         """
-        if self.path is None or not self.path.exists():
+        if self._folder is None or not any((self._folder / name).exists() for name in (LINES, FILE)):
             return
-        try:
-            with h5py.File(self.path, "a") as file:
-                kept = {counter: int(np.sum(file[counter][()] < example)) for counter in COUNTERS if counter in file}
-                for key, dataset in file.items():
-                    dataset.resize(kept[COUNTERS[key.startswith("eigenvalue")]], axis=0)
-        except (OSError, KeyError, ValueError):
-            raise DataError(f"{str(self.path)!r} is damaged: remove it; records then begin anew.") from None
+        kept = [row for row in _rows(self._folder) if _counter(row) < example]
+        with writing(f"The folder {str(self._folder)!r}"):
+            write_whole(self._folder / LINES, _lines(kept))
+            (self._folder / FILE).unlink(missing_ok=True)
 
     def wants(self, graph: Graph, example: int) -> Sequence[Want]:
         """Want whole layers in the examples that are recorded."""
@@ -214,47 +220,80 @@ class Recorder(Watch):
             self._flush(learner.example)
         return False
 
+    def finish(self, learner: Learner) -> None:
+        """Write the datasets, if all examples have been shown."""
+        if self._folder is None or learner.example < learner.end or not (self._folder / LINES).exists():
+            return
+        content = io.BytesIO()
+        with h5py.File(content, "w") as file:
+            for key, values in read(self._folder).items():
+                file.create_dataset(key, data=values)
+        with writing(f"The folder {str(self._folder)!r}"):
+            write_whole(self._folder / FILE, content.getvalue())
+            (self._folder / LINES).unlink()
+
     def _add(self, learner: Learner, outcome: Outcome) -> None:
         row = self._layers.row(outcome, learner.network)
-        if self.path is None or not isinstance(learner.task, Images):
+        if self._folder is None or not isinstance(learner.task, Images):
             return
-        label = learner.task.labels[outcome.number]
-        self._rows.append({"example": np.array(outcome.example), "label": np.array(label), **row})
+        label = int(learner.task.labels[outcome.number])
+        self._rows.append({"example": outcome.example, "label": label} | {k: v.tolist() for k, v in row.items()})
         if self._layers.hidden:
             self._jacobians.append(self._layers.jacobians(outcome.seen, learner.network))
 
     def _flush(self, example: int) -> None:
-        if not self._rows or self.path is None:
+        if not self._rows or self._folder is None:
             return
-        with h5py.File(self.path, "a") as file:
-            for key in self._rows[0]:
-                _append(file, key, np.array([row[key] for row in self._rows]))
-            if self._jacobians:
-                forwards, backwards = (np.mean(matrices, axis=0) for matrices in zip(*self._jacobians, strict=True))
-                _append(file, "eigenvalue", np.array([diagnostics.largest_eigenvalue(forwards, backwards)]))
-                _append(file, "eigenvalue_example", np.array([example - 1]))
+        if self._jacobians:
+            forwards, backwards = (np.mean(matrices, axis=0) for matrices in zip(*self._jacobians, strict=True))
+            largest = float(diagnostics.largest_eigenvalue(forwards, backwards))
+            self._rows.append({"eigenvalue": largest, "eigenvalue_example": example - 1})
+        with writing(f"The folder {str(self._folder)!r}"):
+            append(self._folder / LINES, _lines(self._rows))
         self._rows, self._jacobians = [], []
 
 
 def read(folder: Path) -> dict[str, Array]:
-    """Return the datasets of a run's `diagnostics.h5`.
+    """Return what a run has recorded, as the datasets of `diagnostics.h5`; of one that goes on, what is there.
 
     Raises
     ------
     DataError
-        If the run has recorded none.
+        If the run has recorded nothing, or its record is damaged.
     """
+    found: dict[str, list[Any]] = {}
+    for row in _rows(folder):
+        for key, value in row.items():
+            found.setdefault(key, []).append(value)
+    return {key: np.array(values) for key, values in found.items()}
+
+
+def _rows(folder: Path) -> Iterator[Row]:
+    """Yield the records of a run: lines as far as they are whole, else the rows of the datasets."""
     try:
-        with h5py.File(folder / FILE, "r") as file:
-            return {key: dataset[()] for key, dataset in file.items()}
-    except OSError:
+        if (folder / LINES).exists():
+            text = (folder / LINES).read_text(encoding="utf-8")
+            rows = [json.loads(line) for line in text.split("\n")[:-1]]  # the last one may have been cut short
+        else:
+            with h5py.File(folder / FILE, "r") as file:
+                columns = {key: dataset[()].tolist() for key, dataset in file.items()}
+            tables = [{k: v for k, v in columns.items() if (k in EIGENVALUES) is other} for other in (False, True)]
+            rows = [dict(zip(table, row, strict=True)) for table in tables for row in zip(*table.values(), strict=True)]
+        for row in rows:
+            _counter(row)
+    except FileNotFoundError:
         raise DataError(f"{str(folder)!r} holds no {FILE}: train with diagnostics.every=1.") from None
+    except (OSError, KeyError, TypeError, ValueError):
+        raise DataError(
+            f"The records in {str(folder)!r} are damaged: remove its {LINES} and {FILE}; they then begin anew."
+        ) from None
+    yield from rows
 
 
-def _append(file: h5py.File, key: str, values: Array) -> None:
-    if key not in file:
-        file.create_dataset(key, data=values, maxshape=(None, *values.shape[1:]), chunks=(1024, *values.shape[1:]))
-        return
-    dataset = file[key]
-    dataset.resize(len(dataset) + len(values), axis=0)
-    dataset[-len(values) :] = values
+def _counter(row: Row) -> int:
+    """Return of which example a record is."""
+    return int(row["eigenvalue_example" if "eigenvalue" in row else "example"])
+
+
+def _lines(rows: Sequence[Row]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()

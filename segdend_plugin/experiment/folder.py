@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from types import TracebackType
@@ -85,10 +84,8 @@ class Folder:
 
     def append(self, metric: Metric) -> None:
         """Add a line to `metrics.jsonl`."""
-        with self._writing(), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(metric.to_dict()) + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # before the checkpoint that follows it
+        with self._writing():  # and it is there before the checkpoint that follows
+            states.append(self.path / "metrics.jsonl", f"{json.dumps(metric.to_dict())}\n".encode())
 
     def cut_back(self, example: int) -> None:
         """Drop what training after `example` has added to `metrics.jsonl`."""
@@ -128,16 +125,18 @@ class Folder:
                 "let that one end, or choose another folder."
             ) from None
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            problem = error.strerror or " ".join(str(error).split())
-            raise ConfigError(
-                f"{self._option} {str(self.path)!r} cannot be written ({problem}): "
-                "free some room or choose another folder."
-            ) from None
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(f"{self._option} {str(self.path)!r}")
+
+
+@contextmanager
+def writing(where: str) -> Iterator[None]:
+    """Turn what keeps a file from being written into a sentence about the folder."""
+    try:
+        yield
+    except OSError as error:
+        problem = error.strerror or " ".join(str(error).split())
+        raise ConfigError(f"{where} cannot be written ({problem}): free some room or choose another folder.") from None
 
 
 def is_finished(folder: Path) -> bool:

@@ -187,6 +187,14 @@ def write_whole(path: Path, content: bytes, *, keep: bool = False) -> None:
         raise
 
 
+def append(path: Path, content: bytes) -> None:
+    """Add to a file, which is then as safe as what :func:`write_whole` writes; what stood there stays as it is."""
+    with path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _old(path: Path) -> Path:
     return path.with_name(path.name + ".old")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from segdend_plugin.errors import ConfigError
-from segdend_plugin.model.changes import Along, Bias, Change, Changes, Decay, Outer
+from segdend_plugin.model.changes import Along, Bias, Change, Changes, Outer
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.trial import Trial
 from segdend_plugin.rule.base import Rule

@@ -1,11 +1,13 @@
 """Angles, losses, Jacobians and receptive fields against computations of their own."""
 
+import errno
+
 import h5py
 import numpy as np
 import pytest
 
 from segdend_plugin.engine.layered import layered
-from segdend_plugin.errors import DataError
+from segdend_plugin.errors import ConfigError, DataError
 from segdend_plugin.experiment import diagnostics as record
 from segdend_plugin.model.changes import Changes
 from segdend_plugin.model.outcome import Outcome
@@ -155,15 +157,77 @@ def test_only_every_so_many_examples_are_read(tmp_path):
     assert taking.wants(graph, 0) is taking.wants(graph, 3)
 
 
-def test_a_damaged_record_is_one_sentence(tmp_path):
-    (tmp_path / record.FILE).write_bytes(b"nothing")
+def taught(tmp_path, n=120, end=120):
+    learner = Made(layered([3, 4, 2], "three_compartment"), end)
+    taking = recorder(tmp_path, learner.graph)
+    for example in range(n):
+        show(taking, learner, example)
+    return learner, taking
+
+
+def test_records_are_lines_until_all_examples_have_been_shown(tmp_path):
+    learner, taking = taught(tmp_path, n=100)
+    taking.finish(learner)  # interrupted
+    assert [path.name for path in tmp_path.iterdir()] == [record.LINES]
+    before = record.read(tmp_path)
+    with (tmp_path / record.LINES).open("a") as file:
+        file.write('{"example": 100, "lab')  # killed while it was writing
+    after = record.read(tmp_path)
+    assert after.keys() == before.keys()
+    for key, values in after.items():
+        np.testing.assert_array_equal(values, before[key])
+    taking.cut_back(100)
+    for example in range(100, 120):
+        show(taking, learner, example)
+    taking.finish(learner)
+    assert [path.name for path in tmp_path.iterdir()] == [record.FILE]
+    (tmp_path / "whole").mkdir()
+    whole, its = taught(tmp_path / "whole")
+    its.finish(whole)
+    expected, found = record.read(tmp_path / "whole"), record.read(tmp_path)
+    assert found.keys() == expected.keys()
+    for key, values in found.items():
+        assert values.dtype == expected[key].dtype
+        np.testing.assert_array_equal(values, expected[key])
+
+
+def test_a_run_that_is_killed_after_its_records_were_completed_goes_on_from_its_checkpoint(tmp_path):
+    learner, taking = taught(tmp_path)
+    taking.finish(learner)
+    taking.cut_back(50)
+    assert [path.name for path in tmp_path.iterdir()] == [record.LINES]
+    np.testing.assert_array_equal(record.read(tmp_path)["example"], np.arange(50))
+    assert "eigenvalue" not in record.read(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(record, "append", full)
+    with pytest.raises(ConfigError, match=r"cannot be written \(No space left on device\): free some room"):
+        taught(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"nothing\n", b'{"x": 1}\n', b"[1]\n", b"\xff\n"])
+def test_damaged_lines_are_one_sentence(tmp_path, content):
+    (tmp_path / record.LINES).write_bytes(content)
     taking = recorder(tmp_path, layered([3, 4, 2], "three_compartment"))
-    with pytest.raises(DataError, match="damaged: remove it"):
-        taking.cut_back(100)
+    for broken in (lambda: taking.cut_back(100), lambda: record.read(tmp_path)):
+        with pytest.raises(DataError, match="damaged: remove"):
+            broken()
+
+
+def test_a_damaged_record_is_one_sentence(tmp_path):
     with pytest.raises(DataError, match=r"diagnostics\.every"):
         record.read(tmp_path)
+    (tmp_path / record.FILE).write_bytes(b"nothing")
+    taking = recorder(tmp_path, layered([3, 4, 2], "three_compartment"))
+    for broken in (lambda: taking.cut_back(100), lambda: record.read(tmp_path)):
+        with pytest.raises(DataError, match="damaged: remove"):
+            broken()
     with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["x"] = 1
+        file["x"] = [1]
     (tmp_path / "other.h5").replace(tmp_path / record.FILE)
     with pytest.raises(DataError, match="damaged"):
         taking.cut_back(100)

@@ -165,7 +165,10 @@ def test_a_frozen_set_keeps_its_weights():
     [
         (lambda one: one.network.weights["input->hidden"][1, 2:3], "weight of 'input->hidden' onto cell 2 of 'hidden'"),
         (lambda one: one.network.biases["hidden"][3:4], "bias of 'hidden' onto cell 3 of 'hidden'"),
-        (lambda one: one.network.weights["output->hidden"][1, :1], "weight of 'output->hidden' onto cell 0 of 'hidden'"),
+        (
+            lambda one: one.network.weights["output->hidden"][1, :1],
+            "weight of 'output->hidden' onto cell 0 of 'hidden'",
+        ),
     ],
 )
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -177,14 +180,18 @@ def test_weights_and_biases_that_are_not_finite_are_named_with_their_cell(place,
 
     one = learner(Once())
     cell = int(sentence.split("cell ")[1][0])
-    with pytest.raises(SegDendError, match=rf"diverges: after example 0 a {sentence} \(gid {103 + cell}\) is not finite"):
+    with pytest.raises(
+        SegDendError, match=rf"diverges: after example 0 a {sentence} \(gid {103 + cell}\) is not finite"
+    ):
         one.fit(fake.Points(1))
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_divergence_is_noticed_within_a_hundred_examples_and_told_of_where_it_began():
     one = learner(learning_rates={"output": 1e200})
-    with pytest.raises(SegDendError, match=r"example \d+ the potential of cell \d of 'output' \(gid 10[78]\) is .*lower"):
+    with pytest.raises(
+        SegDendError, match=r"example \d+ the potential of cell \d of 'output' \(gid 10[78]\) is .*lower"
+    ):
         one.fit(fake.Points(200))
     assert one.example <= 100
     first = next(k for k, (trial, *_) in enumerate(one.network.shown) if not answers_are_finite(one, k, trial))
