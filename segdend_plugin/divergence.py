@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from segdend_plugin.engine.network import Network
 
 FLAT = 37.0
-"""Potential (units) from which on the slope of the rate, sigma(V)(1 - sigma(V)), is lost in rounding: exp(-37) < 2^-53."""
+"""Potential (units) beyond which the slope of the rate is lost in rounding: exp(-37) < 2^-53."""
 Recent: TypeAlias = "Sequence[tuple[int, Mapping[Want, Array]]]"
 """Numbers of examples, and what was seen of each."""
 Finding: TypeAlias = "tuple[int, int, int, str]"

@@ -26,6 +26,7 @@ from segdend_plugin.model.wants import Quantity, Want
 from segdend_plugin.rule.allowed import Allowed, name_of
 from segdend_plugin.rule.base import Phases, Rule
 from segdend_plugin.schedules import Schedule, constant
+from segdend_plugin.tasks.base import Varied
 from segdend_plugin.types import Array, is_number
 
 if TYPE_CHECKING:
@@ -212,7 +213,8 @@ class Learner(Examiner):
         """Yield examples with their trials, made block by block."""
         while block := list(islice(order, BLOCK)):
             examples, numbers = zip(*block, strict=True)
-            stimuli = task.stimuli(numbers)
+            varies = isinstance(task, Varied)
+            stimuli = task.varied(numbers, self.graph.seed, examples) if varies else task.stimuli(numbers)
             taught = all(stimulus.target for stimulus in stimuli)
             if self.rule.needs_teacher and not taught:
                 raise DataError(
@@ -316,7 +318,7 @@ class Learner(Examiner):
             self.check_sound()
 
     def check_sound(self) -> None:
-        """Raise SegDendError on every rank if something diverges, of all that was seen and changed since the last check.
+        """Raise SegDendError on every rank if something that was seen or changed since the last check diverges.
 
         Weights, biases, potentials and all else that was seen are to be finite, and no layer may be so far from rest
         that it learns nothing any more (:mod:`segdend_plugin.divergence`).

@@ -17,10 +17,12 @@ from segdend_plugin.rule.inhibition import Onto, Silence, Source
 from segdend_plugin.rule.plateau import READOUTS
 from segdend_plugin.rules import RULES
 from segdend_plugin.schedules import SCHEDULES
+from segdend_plugin.types import is_number
 
 Spread = Literal["paper", "released_code"]
 Location = Literal["blind", "gain"]
 Route = Literal["broadcast", "layerwise"]
+Settle = float | Literal["auto"]
 REPORT_EVERY = 100
 """Training examples between two reports of the running error."""
 
@@ -66,6 +68,10 @@ class Data(Part):
     validation: int = Field(0, ge=0, description="training images held out, evaluated instead of the test images")
     classes: tuple[int, ...] | None = Field(None, description="labels of the images to keep, as [3, 8]; by default all")
     labels: Literal["class", "parity", "low_high"] = Field("class", description="ten digits, odd/even, or 0-4/5-9")
+
+    shift: int = Field(
+        0, ge=0, description="pixels by which training images are shifted at most, each time anew; square ones only"
+    )
 
     @field_validator("classes")
     @classmethod
@@ -187,19 +193,41 @@ class Phases(Part):
     """Times in ms (eLife 22901, Methods; the test phase is the released code's)."""
 
     dt: float = Field(1.0, gt=0, le=5, description="time step")
-    forward: float = Field(50.0, gt=0, description="shortest forward phase")
-    target: float = Field(50.0, gt=0, description="shortest target phase")
-    settle: float = Field(30.0, ge=0, description="part of a phase before its window opens")
+    settle: Settle = Field(
+        30.0, description="part of a phase before its window opens; auto: as long as filters of cells and synapses need"
+    )
+    settle_forward: Settle | None = Field(None, description="that of the forward phase; by default settle")
+    settle_target: Settle | None = Field(None, description="that of the target phase; by default settle")
+    window: float = Field(20.0, gt=0, description="shortest window, of phases whose length is not given")
+    forward: float | None = Field(None, gt=0, description="shortest forward phase; by default settle and window")
+    target: float | None = Field(None, gt=0, description="shortest target phase; by default settle and window")
     jitter: bool = Field(True, description="add Wald(2, 1) ms to each phase")
     test: float = Field(250.0, gt=0, description="forward phase when classifying")
     delay: float = Field(1.0, ge=0, description="conduction delay of all projections, at least one step")
 
+    @field_validator("settle", "settle_forward", "settle_target", mode="plain")
+    @classmethod
+    def _is_time_or_auto(cls, value: Any, info: ValidationInfo) -> Any:
+        if value == "auto" or (is_number(value) and value >= 0):
+            return value
+        if value is None and info.field_name != "settle":
+            return None
+        raise ValueError(f"{value!r} is no time: give 0 ms or more, or auto")
+
     @model_validator(mode="after")
     def _windows_are_open(self) -> Phases:
-        shortest = min(self.forward, self.target, self.test)
-        if round(shortest / self.dt) <= round(self.settle / self.dt):
-            raise ValueError(f"settle={self.settle:g} ms leaves no window in a phase of {shortest:g} ms: lower it")
+        first, second = self.settles()
+        for length, settle in ((self.forward, first), (self.target, second), (self.test, first)):
+            if length is None or settle == "auto":
+                continue  # the latter is known, and looked at, as soon as there is a graph
+            if round(length / self.dt) <= round(settle / self.dt):
+                raise ValueError(f"settle={settle:g} ms leaves no window in a phase of {length:g} ms: lower it")
         return self
+
+    def settles(self) -> tuple[Settle, Settle]:
+        """Return how long cells settle in the forward and in the target phase."""
+        first, second = (self.settle if own is None else own for own in (self.settle_forward, self.settle_target))
+        return first, second
 
 
 class Lumped(Part):

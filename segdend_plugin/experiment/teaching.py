@@ -50,7 +50,7 @@ def _feedback(experiment: Experiment) -> Feedback:
 def phases(experiment: Experiment) -> TwoPhase:
     """Return the two phases of a description."""
     own = experiment.phases
-    return TwoPhase(own.forward, own.target, own.settle, own.test, own.jitter)
+    return TwoPhase(own.forward, own.target, own.settles(), own.window, own.test, own.jitter)
 
 
 def learner(experiment: Experiment, network: Network) -> Learner:
@@ -85,6 +85,7 @@ def load(data: Data) -> Dataset:
         validation=data.validation,
         classes=data.classes,
         labels=data.labels,
+        shift=data.shift,
     )
 
 

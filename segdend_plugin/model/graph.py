@@ -48,6 +48,14 @@ class Kind(Protocol):
         """What may land on it: ``"currents"``, ``"conductances"``, ``"netcons"``."""
         ...
 
+    @property
+    def filters(self) -> tuple[float, ...]:
+        """Time constants (ms) of what lies in a row between a spike and the potential that it moves: first its decay.
+
+        The first two are those of the postsynaptic potential, what follows is the cell's.
+        """
+        ...
+
     def cost(self, dt: float) -> Cost:
         """Return what one cell costs at a time step of `dt` ms."""
         ...

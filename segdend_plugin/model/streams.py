@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     PLATEAUS = 12
     BURSTS = 13
     SHUFFLE = 14
+    SHIFT = 15
     INTERNEURONS = 20
     INHIBITION = 21
     RULE = 30

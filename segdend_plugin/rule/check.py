@@ -115,6 +115,7 @@ class _Anything:
         for region in ("soma", "basal", "tuft", "nexus", "tuft:axial", "tuft:local")
     )
     accepts: frozenset[str] = frozenset({"currents", "conductances", "netcons"})
+    filters: tuple[float, ...] = (10.0, 3.0)
 
     def cost(self, dt: float) -> Cost:
         return Cost(0.0, 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, cast
 
 import numpy as np
 
@@ -17,11 +18,15 @@ from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.trial import Drive, Signal, Stimulus, Trains, Trial, Window
+from segdend_plugin.rule.settling import settling
 from segdend_plugin.types import Array, is_number
 
 WALD_MEAN = 2.0
 WALD_SCALE = 1.0
 """Of the time (ms) by which a phase is longer than its shortest (eLife 22901, Methods)."""
+
+
+Settle = float | Literal["auto"]
 
 
 class _OneByOne:
@@ -47,53 +52,67 @@ class TwoPhase(_OneByOne):
     Attributes
     ----------
     forward, target
-        Shortest lengths of the phases (ms).
+        Shortest lengths of the phases (ms); None: settle and a window.
     settle
-        Time (ms) at the beginning of each phase before its window; one, or one for each phase.
+        Time (ms) at the beginning of each phase before its window, or ``"auto"``: as long as filters of cells and
+        synapses need (:func:`~segdend_plugin.rule.settling.settling`); one, or one for each phase.
+    window
+        Shortest length (ms) of the windows of phases without a length of their own.
     test
         Length (ms) of the forward phase where nothing is taught.
     jitter
         Whether a Wald-distributed time (mean 2 ms, scale 1 ms) is added to each phase of training.
     """
 
-    forward: float = 50.0
-    target: float = 50.0
-    settle: float | tuple[float, float] = 30.0
+    forward: float | None = None
+    target: float | None = None
+    settle: Settle | tuple[Settle, Settle] = 30.0
+    window: float = 20.0
     test: float = 250.0
     jitter: bool = True
 
     def resolve(self, graph: Graph) -> TwoPhase:
-        """Return the phases; raise ConfigError where a window is empty."""
-        if isinstance(self.settle, (tuple, list)) and len(self.settle) != 2:
+        """Return the phases with all times as numbers; raise ConfigError where a window is empty."""
+        given = self.settle if isinstance(self.settle, (tuple, list)) else (self.settle, self.settle)
+        if len(given) != 2:
             raise ConfigError(f"phases: settle={self.settle!r}: give one time, or one for each of the two phases.")
-        first, second = self._settles()
-        _check("forward", self.forward, first, graph.dt)
-        _check("target", self.target, second, graph.dt)
-        _check("test", self.test, first, graph.dt)
-        return self
+        derived = settling(graph) if "auto" in given else (0.0, 0.0)
+        settles = [of if one == "auto" else one for one, of in zip(given, derived, strict=True)]
+        if not is_number(self.window) or self.window <= 0:
+            raise ConfigError(f"phases: window={self.window!r}: give a time of more than 0 ms.")
+        lengths = []
+        for name, own, settle in zip(("forward", "target"), (self.forward, self.target), settles, strict=True):
+            lengths.append(self.window + (settle if is_number(settle) else 0.0) if own is None else own)
+            _check(name, lengths[-1], settle, graph.dt)
+        _check("test", self.test, settles[0], graph.dt)
+        first, second = settles
+        return replace(self, forward=lengths[0], target=lengths[1], settle=(first, second))
 
     def trial(self, graph: Graph, stimulus: Stimulus, example: int, *, taught: bool) -> Trial:
         """Return the trial of an example."""
         dt = graph.dt
-        first, second = (round(settle / dt) for settle in self._settles())
+        forward, target, settles = self._times()
+        first, second = (round(settle / dt) for settle in settles)
         if stimulus.duration is not None:
             return self._presented(stimulus, stimulus.duration, example, dt, taught=taught)
         if not taught:
             end = round(self.test / dt)
             return Trial(example, stimulus, (Window("forward", first, end),), end, dt, False)
         longer = _wald(graph.seed, example, jitter=self.jitter)
-        middle = round((self.forward + longer[0]) / dt)
-        end = middle + round((self.target + longer[1]) / dt)
+        middle = round((forward + longer[0]) / dt)
+        end = middle + round((target + longer[1]) / dt)
         windows = Window("forward", first, middle), Window("target", middle + second, end, middle, True)
         return Trial(example, stimulus, windows, end, dt, True)
 
-    def _settles(self) -> tuple[float, float]:
-        first, second = self.settle if isinstance(self.settle, (tuple, list)) else (self.settle, self.settle)
-        return first, second
+    def _times(self) -> tuple[float, float, tuple[float, float]]:
+        """Return the lengths of both phases, and how long cells settle in each."""
+        if self.forward is None or self.target is None or not isinstance(self.settle, tuple) or "auto" in self.settle:
+            raise ConfigError(f"{self}: its times depend on the graph: take phases.resolve(graph).")
+        return self.forward, self.target, cast("tuple[float, float]", self.settle)
 
     def _presented(self, stimulus: Stimulus, duration: float, example: int, dt: float, *, taught: bool) -> Trial:
         """Return a trial in which a stimulus of its own duration is presented once, or once in each phase."""
-        first, second = self._settles()
+        *_, (first, second) = self._times()
         end = round(duration / dt)
         answer = _answer(stimulus, first, end, dt)
         forward = Window("forward", answer, end)

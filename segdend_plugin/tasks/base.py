@@ -28,7 +28,10 @@ Decoded: TypeAlias = NDArray[Any]
 
 @runtime_checkable
 class Task(Protocol):
-    """Examples that can be asked for again, by any rank, in any order."""
+    """Examples that can be asked for again, by any rank, in any order.
+
+    One that looks otherwise each time it is learned has a method ``varied``, too (:class:`Varied`).
+    """
 
     @property
     def inputs(self) -> Mapping[str, int]:
@@ -69,6 +72,15 @@ class Task(Protocol):
 
     def score(self, answers: Mapping[str, Array], numbers: Sequence[int]) -> float:
         """Return how good the answers to these examples are: accuracy of classes, R2 of levels."""
+        ...
+
+
+@runtime_checkable
+class Varied(Protocol):
+    """What a task has, beside all else, whose examples look otherwise each time that they are learned."""
+
+    def varied(self, numbers: Sequence[int], seed: int, examples: Sequence[int]) -> Sequence[Stimulus]:
+        """Return the stimuli of these examples, as a network of a seed sees them as its training examples."""
         ...
 
 

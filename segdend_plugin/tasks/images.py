@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import isqrt
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,11 +48,16 @@ class Images(Aimed):
         What of the output cells is their answer: ``"rate"`` for cells that spike by themselves.
     phases
         Windows of the trials; None: those of the rule.
+    shift
+        Pixels by which an image that is learned is shifted at most, up or down and left or right, each time anew; what
+        comes in is dark.
+    shape
+        Rows and columns of an image, by default of a square one; only what shifts needs it.
 
     Raises
     ------
     DataError
-        If brightness or labels are out of range, or there is not one label for each image.
+        If brightness or labels are out of range, there is not one label for each image, or pixels cannot be shifted.
     """
 
     rates: Array
@@ -62,6 +68,8 @@ class Images(Aimed):
     output: str = "output"
     answer: Answer = "potential"
     phases: Phases | None = None
+    shift: int = 0
+    shape: tuple[int, int] | None = None
     goal: Classes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -71,11 +79,27 @@ class Images(Aimed):
         if np.shape(self.labels) != (len(rates),):
             raise DataError(f"labels have shape {np.shape(self.labels)}: give one for each of the {len(rates)} images.")
         check_levels("images", rates)
+        self._check_shift(rates.shape[1])
         goal = Classes(self.labels, self.classes, self.output, self.cells_per_class, self.answer)
         for name, value in (("rates", rates.astype(np.float64, copy=False)), ("labels", goal.labels)):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "classes", goal.classes)
         object.__setattr__(self, "goal", goal)
+
+    def _check_shift(self, pixels: int) -> None:
+        if isinstance(self.shift, bool) or not isinstance(self.shift, (int, np.integer)) or self.shift < 0:
+            raise DataError(f"shift={self.shift!r}: give a whole number of 0 or more pixels.")
+        if not self.shift:
+            return
+        side = isqrt(pixels)
+        rows, columns = (side, side) if self.shape is None else self.shape
+        if rows * columns != pixels:
+            raise DataError(
+                f"shape={self.shape}: images have {pixels} pixels: give rows and columns with this product."
+            )
+        if self.shift >= min(rows, columns):
+            raise DataError(f"shift={self.shift}: nothing is left of images of {rows} x {columns} pixels: lower it.")
+        object.__setattr__(self, "shape", (rows, columns))
 
     @property
     def inputs(self) -> Mapping[str, int]:
@@ -85,15 +109,37 @@ class Images(Aimed):
     @cached_property
     def digest(self) -> str:
         """Of images, labels and cells."""
-        return digest_of(self.input, self.rates, self.goal.digest)
+        varied = (f"shift {self.shift}, {self.shape}",) if self.shift else ()
+        return digest_of(self.input, self.rates, self.goal.digest, *varied)
 
     def stimuli(self, numbers: Sequence[int]) -> Sequence[Stimulus]:
         """Return images with what is wanted of the output cells."""
         return [Stimulus({self.input: self.rates[k]}, self.goal.target(k)) for k in numbers]
 
+    def varied(self, numbers: Sequence[int], seed: int, examples: Sequence[int]) -> Sequence[Stimulus]:
+        """Return images, each shifted as its training example has drawn it, with what is wanted of the output cells."""
+        if self.shape is None or not self.shift:
+            return self.stimuli(numbers)
+        shown = []
+        for k, example in zip(numbers, examples, strict=True):
+            down, right = stream(seed, Purpose.SHIFT, example).integers(-self.shift, self.shift + 1, size=2).tolist()
+            image = shifted(self.rates[k].reshape(self.shape), down, right)
+            shown.append(Stimulus({self.input: image.reshape(-1)}, self.goal.target(k)))
+        return shown
+
     def first(self, count: int | None) -> Images:
         """Return the first `count` images (all of them for None)."""
         return replace(self, rates=self.rates[:count], labels=self.labels[:count])
+
+
+def shifted(image: Array, down: int, right: int) -> Array:
+    """Return an image, shape (rows, columns), moved by so many pixels, dark where nothing comes in."""
+    rows, columns = image.shape
+    moved = np.zeros_like(image)
+    moved[max(down, 0) : rows + min(down, 0), max(right, 0) : columns + min(right, 0)] = image[
+        max(-down, 0) : rows - max(down, 0), max(-right, 0) : columns - max(right, 0)
+    ]
+    return moved
 
 
 def arrays(images: np.ndarray, labels: np.ndarray, **options: Any) -> Images:
@@ -111,6 +157,8 @@ def arrays(images: np.ndarray, labels: np.ndarray, **options: Any) -> Images:
     pixels = np.asarray(images)
     if pixels.ndim < 2 or len(pixels) == 0 or pixels.dtype.kind not in "buif":
         raise DataError(f"images have shape {pixels.shape} and type {pixels.dtype}: give numbers, images first.")
+    if pixels.ndim == 3:
+        options.setdefault("shape", pixels.shape[1:])
     return Images(_scaled(pixels), np.asarray(labels), **options)
 
 
@@ -143,6 +191,7 @@ def load(
     validation: int = 0,
     classes: Sequence[int] | None = None,
     labels: Labels = "class",
+    shift: int = 0,
     **options: Any,
 ) -> Dataset:
     """Load digits, or images of a file.
@@ -161,6 +210,8 @@ def load(
         Labels to keep, which are then counted in this order.
     labels
         ``"class"``; ``"parity"``: even or odd; ``"low_high"``: 0-4 or 5-9.
+    shift
+        Pixels by which training images are shifted at most, each time anew.
     options
         As of :class:`Images`: names of populations, cells per class.
 
@@ -185,7 +236,7 @@ def load(
         training, held_out = _part(training, slice(rest)), _part(training, slice(rest, None))
         held_out_name = "validation"
     options = {"classes": count, **options}
-    return Dataset(Images(*training, **options), Images(*held_out, **options), held_out_name, count)
+    return Dataset(Images(*training, shift=shift, **options), Images(*held_out, **options), held_out_name, count)
 
 
 def _part(images: Labelled, which: slice | np.ndarray) -> Labelled:

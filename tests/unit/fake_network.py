@@ -20,6 +20,7 @@ class Plain:
     label: str = "plain"
     offers: frozenset = frozenset({("potential", "soma"), ("rate", "soma")})
     accepts: frozenset = frozenset({"currents"})
+    filters: tuple = (10.0, 3.0)
 
     def cost(self, dt):
         return Cost(1.0, 1)

@@ -32,6 +32,7 @@ class Cell:
     label: str = "cell"
     offers: frozenset = CABLE
     accepts: frozenset = frozenset({"currents"})
+    filters: tuple = (10.0, 3.0)
     scale: Scale | None = Scale()
 
     def cost(self, dt):

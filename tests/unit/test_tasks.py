@@ -1,6 +1,7 @@
 """Tasks: what they show and want, how answers are decoded and scored, and what is refused."""
 
 import pickle
+import re
 from dataclasses import replace
 
 import h5py
@@ -287,3 +288,55 @@ def test_numbers_of_orders_out_of_range_are_refused():
     ):
         with pytest.raises(DataError, match=field):
             TwoOrders(**{field: value})
+
+
+# ---- shifted images
+
+
+def test_images_that_are_learned_are_shifted_by_what_their_example_has_drawn():
+    """Against np.roll of an image in a wide dark frame, which nothing comes around."""
+    rng = np.random.default_rng(3)
+    images = tasks.arrays(rng.random((4, 5, 7)), [0, 1, 0, 1], shift=2)
+    numbers = [k % 4 for k in range(200)]
+    shown = images.varied(numbers, 7, range(200))
+    seen = set()
+    for k, stimulus in zip(numbers, shown, strict=True):
+        framed = np.pad(images.rates[k].reshape(5, 7), 2)
+        fits = [
+            (down, right)
+            for down in range(-2, 3)
+            for right in range(-2, 3)
+            if np.array_equal(np.roll(framed, (down, right), (0, 1))[2:-2, 2:-2].ravel(), stimulus.drive["input"])
+        ]
+        assert len(fits) == 1
+        seen.update(fits)
+        assert stimulus.target.keys() == {"output"}
+    assert len(seen) == 25
+    again = images.varied([numbers[150]], 7, [150])[0]
+    np.testing.assert_array_equal(again.drive["input"], shown[150].drive["input"])
+    other = [s.drive["input"] for s in images.varied(numbers, 8, range(200))]
+    assert not np.array_equal(other, [s.drive["input"] for s in shown])
+    np.testing.assert_array_equal(images.stimuli([2])[0].drive["input"], images.rates[2])  # as they are tested
+
+
+def test_only_training_images_are_shifted_and_the_digest_says_so():
+    plain, moved = tasks.load(), tasks.load(shift=1)
+    assert (moved.train.shift, moved.held_out.shift, moved.train.shape) == (1, 0, (8, 8))
+    assert moved.train.digest != plain.train.digest
+    assert moved.held_out.digest == plain.held_out.digest
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "words"),
+    [
+        ((2, 10), {"shift": 1}, "10 pixels: give rows and columns"),
+        ((2, 12), {"shift": 1, "shape": (3, 5)}, "12 pixels"),
+        ((2, 9), {"shift": 3}, "nothing is left"),
+        ((2, 9), {"shift": -1}, "shift=-1"),
+        ((2, 9), {"shift": 0.5}, "shift=0.5"),
+        ((2, 9), {"shift": True}, "shift=True"),
+    ],
+)
+def test_what_cannot_be_shifted_is_refused(pixels, options, words):
+    with pytest.raises(DataError, match=re.escape(words)):
+        tasks.Images(np.zeros(pixels), np.zeros(2, dtype=int), **options)

@@ -70,6 +70,14 @@ class Cable(Reconstruction):
         """tau_long and tau_short (ms) of a postsynaptic potential: those of its membrane and of its synapses."""
         return apart(TAU_LONG if self.active else self.membrane.time_constant), TAU_SHORT
 
+    @property
+    def filters(self) -> tuple[float, ...]:
+        """Those of membrane and synapses, and of NMDA channels where there are any."""
+        has_nmda = self.synapse.model == "conductance" and max(
+            self.synapse.nmda_feedforward, self.synapse.nmda_feedback
+        )
+        return (*self.time_constants, self.synapse.tau_nmda) if has_nmda else self.time_constants
+
     def cost(self, dt: float) -> Cost:
         """Return what one cell costs at a step of `dt` ms (docs/performance.md)."""
         return Cost(self.compartments * (110.0 if self.active else 20.0), self.compartments * 2000)

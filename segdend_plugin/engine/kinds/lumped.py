@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 
 from segdend_plugin.cells.calibration import lumped_somatic_current
-from segdend_plugin.cells.units import Scale, lumped_conductance
+from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT, Scale, lumped_conductance
 from segdend_plugin.engine.dense import Dense, Kernel
 from segdend_plugin.engine.kinds.base import CellHandle, Cells, Reader
 from segdend_plugin.engine.kinds.octets import Octets
@@ -84,6 +84,11 @@ class Lumped:
         # from the conductances as NEURON has them, so that the last bit is theirs
         leak, basal, apical = (lumped_conductance(g) for g in (self.g_leak, self.g_basal, self.g_apical))
         return float(basal / (leak + basal + apical))
+
+    @property
+    def filters(self) -> tuple[float, ...]:
+        """Those of the kernel, and the soma's."""
+        return TAU_LONG, TAU_SHORT, 1.0 / (self.g_leak + self.g_basal + self.g_apical)
 
     def cost(self, dt: float) -> Cost:
         """Return what one cell costs at a step of `dt` ms (docs/performance.md)."""

@@ -91,6 +91,11 @@ class Own:
         """NetCons of the host's."""
         return frozenset({"netcons"})
 
+    @property
+    def filters(self) -> tuple[float, ...]:
+        """Those of the paper, as long as nobody has measured the cell's own."""
+        return TAU_LONG, TAU_SHORT
+
     def cost(self, dt: float) -> Cost:
         """Return what one cell costs: a compartment with channels, as nobody but its owner knows better."""
         return Cost(110.0, 2000)

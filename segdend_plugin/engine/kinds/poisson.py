@@ -38,6 +38,11 @@ class Poisson:
         """Nothing may land on it."""
         return frozenset()
 
+    @property
+    def filters(self) -> tuple[float, ...]:
+        """None: nothing lands on it."""
+        return ()
+
     def cost(self, dt: float) -> Cost:
         """Return what one cell costs: trains are drawn once a trial."""
         return Cost(1.0, 500)

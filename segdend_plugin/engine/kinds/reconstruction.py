@@ -66,6 +66,11 @@ class Reconstruction:
         return apart(self.membrane.time_constant), TAU_SHORT
 
     @property
+    def filters(self) -> tuple[float, ...]:
+        """Those of membrane and synapses."""
+        return self.time_constants
+
+    @property
     def compartments(self) -> int:
         """How many a usual cell has."""
         return 104 * self.membrane.nseg if self.membrane.nseg else 232
