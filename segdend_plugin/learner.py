@@ -213,8 +213,10 @@ class Learner(Examiner):
         """Yield examples with their trials, made block by block."""
         while block := list(islice(order, BLOCK)):
             examples, numbers = zip(*block, strict=True)
-            varies = isinstance(task, Varied)
-            stimuli = task.varied(numbers, self.graph.seed, examples) if varies else task.stimuli(numbers)
+            if isinstance(task, Varied):
+                stimuli = task.varied(numbers, self.graph.seed, examples)
+            else:
+                stimuli = task.stimuli(numbers)
             taught = all(stimulus.target for stimulus in stimuli)
             if self.rule.needs_teacher and not taught:
                 raise DataError(
