@@ -144,7 +144,15 @@ class Examiner:
         known = self._as_task(task, targets)
         return known.score(self.answers(known), range(len(known)))
 
-    def present(self, stimulus: Stimulus, *, record: Sequence[Want] = (), taught: bool = False) -> Outcome:
+    def present(
+        self,
+        stimulus: Stimulus,
+        *,
+        record: Sequence[Want] = (),
+        taught: bool = False,
+        phases: Phases | None = None,
+        example: int | None = None,
+    ) -> Outcome:
         """Show one stimulus and learn nothing.
 
         Parameters
@@ -154,9 +162,13 @@ class Examiner:
         record
             What is to be read beside the answer.
         taught
-            Whether it is shown with a teacher and with the spikes of the next training example.
+            Whether it is shown with a teacher and with the spikes of a training example.
+        phases
+            Windows of the trial, by default the examiner's, else the rule's.
+        example
+            Number of the example, the key of its random streams; by default that of the next training example.
         """
-        trial = self._one_trial(stimulus, taught)
+        trial = self._one_trial(stimulus, taught, phases=phases, example=example)
         if not taught:
             return self._test(trial, -1, self._quantity(), tuple(record))
         wants, answers = self._wants_of(trial, self._quantity(), tuple(record))
@@ -328,7 +340,15 @@ class Examiner:
                 )
         return trials
 
-    def _one_trial(self, stimulus: Stimulus, taught: bool, *, learning: bool = False) -> Trial:
+    def _one_trial(
+        self,
+        stimulus: Stimulus,
+        taught: bool,
+        *,
+        learning: bool = False,
+        phases: Phases | None = None,
+        example: int | None = None,
+    ) -> Trial:
         """Return the trial of a stimulus of no task."""
         from segdend_plugin.tasks.base import check_stimulus
 
@@ -337,7 +357,9 @@ class Examiner:
         check_stimulus("stimulus", stimulus, inputs, outputs)
         if taught and not stimulus.target:
             raise ConfigError("stimulus: it has no target, but is to be taught: give one, or taught=False.")
-        return self._make(self._phases_of(None), [stimulus], [self.example], taught=taught, learning=learning)[0]
+        laid = self._phases_of(None) if phases is None else phases.resolve(self.graph)
+        number = self.example if example is None else example
+        return self._make(laid, [stimulus], [number], taught=taught, learning=learning)[0]
 
     def _read(self, path: Path) -> State:
         state = self._on_root(lambda: states.load(path, "give a file that Learner.save or a Checkpoint has written"))

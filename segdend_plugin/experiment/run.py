@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from segdend_plugin import settled
 from segdend_plugin.callbacks import Callback, Progress
 from segdend_plugin.engine import calibrated, cost, mpi, session
 from segdend_plugin.engine.cost import RankCost
@@ -33,6 +34,8 @@ from segdend_plugin.model.trial import Stimulus
 from segdend_plugin.tasks.images import Dataset
 
 log = logging.getLogger("segdend_plugin")
+EXAMPLES_PER_TRIAL, MOST_TRIALS = 500, 300
+"""Training examples for each pair of trials that measure how settled windows are: about a hundredth of the time."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +133,12 @@ def _train(run: _Run, folder: Folder | None, state: State | None, observer: Obse
         resume=state,
     )
     evaluation = evaluate_images(learner, dataset.held_out, dataset.held_out_name, reports)
+    trials = min(learner.end // EXAMPLES_PER_TRIAL, MOST_TRIALS)
+    how = settled.settled(learner, dataset.train, trials) if trials > 1 else None
     gc.unfreeze()
     final = learner.state()
     result: tuple[Summary, Path] | None = None
-    ended = summary.Ended(experiment, dataset, learner, evaluation, run.build_seconds, run.began, calibration)
+    ended = summary.Ended(experiment, dataset, learner, evaluation, run.build_seconds, run.began, calibration, how)
     found = summary.collect(ended)
     if folder is not None and final is not None:
         folder.write_state(WEIGHTS, final)

@@ -12,13 +12,15 @@ from segdend_plugin.engine.kinds.linear import LinearCells
 from segdend_plugin.engine.kinds.reconstruction import ReconstructedCells
 from segdend_plugin.engine.layered import LUMPED
 from segdend_plugin.engine.network import Network
+from segdend_plugin.experiment import teaching
 from segdend_plugin.experiment.cells import repairs
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.parts import Lumped
 from segdend_plugin.experiment.provenance import provenance
-from segdend_plugin.experiment.teaching import by_layer
 from segdend_plugin.learner import Learner
 from segdend_plugin.model.state import weights_sha256
+from segdend_plugin.rule.phases import TwoPhase
+from segdend_plugin.settled import Settled
 from segdend_plugin.tasks.images import Dataset
 from segdend_plugin.tasks.scores import Evaluation
 
@@ -60,6 +62,11 @@ class Summary:
         Per kind of cable cell: currents (nA) for unit drive of all feed-forward and feedback sites; transfer impedance
         of feed-forward sites relative to the mean of their cell; gains that were asked for and, measured anew at the
         last cell, reached.
+    phases
+        Times (ms) of the phases, as taken: shortest phases, how long cells settle in each, and the test.
+    settled
+        How far plateaus in the windows are from settled ones (:class:`~segdend_plugin.settled.Settled`), after
+        training; None where that was not measured: in runs of less than 1000 examples, and of other rules.
     provenance
         Versions and commit, processor, command, when it began and ended, and digests of the data.
     """
@@ -83,6 +90,8 @@ class Summary:
     reduction: dict[str, dict[str, Any]] = field(default_factory=dict)
     repairs: dict[str, list[str]] = field(default_factory=dict)
     calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)
+    settled: dict[str, Any] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
@@ -100,6 +109,8 @@ class Ended:
         How long the network took to build, and when the run was started or resumed.
     calibration
         As of :func:`calibration`.
+    settled
+        How far windows are from settled.
     """
 
     experiment: Experiment
@@ -109,6 +120,7 @@ class Ended:
     build_seconds: float
     began: datetime
     calibration: dict[str, dict[str, Any]]
+    settled: Settled | None
 
 
 def collect(run: Ended) -> Summary:
@@ -119,7 +131,7 @@ def collect(run: Ended) -> Summary:
     return Summary(
         cell=experiment.hidden_cells(),
         layers=graph.sizes,
-        learning_rates=by_layer(learner),
+        learning_rates=teaching.by_layer(learner),
         train_hidden=experiment.rule.train_hidden,
         ranks=network.ranks.total,
         replicas=network.ranks.replicas,
@@ -136,8 +148,22 @@ def collect(run: Ended) -> Summary:
         reduction=reduction(network),
         repairs=network.ranks.broadcast(repairs(experiment) if network.ranks.is_root else {}),
         calibration=run.calibration,
+        phases=times(teaching.phases(experiment).resolve(graph)),
+        settled=None if run.settled is None else run.settled.to_dict(),
         provenance=provenance(run.began, data),
     )
+
+
+def times(phases: TwoPhase) -> dict[str, float]:
+    """Return the times of phases (ms)."""
+    (_, forward, first, _), (_, target, second, _) = phases.laid()
+    return {
+        "forward": forward,
+        "settle_forward": first,
+        "target": target,
+        "settle_target": second,
+        "test": phases.test,
+    }
 
 
 def sha256(learner: Learner) -> str:

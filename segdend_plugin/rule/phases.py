@@ -104,6 +104,11 @@ class TwoPhase(_OneByOne):
         windows = Window("forward", first, middle), Window("target", middle + second, end, middle, True)
         return Trial(example, stimulus, windows, end, dt, True)
 
+    def laid(self) -> tuple[tuple[str, float, float, bool], ...]:
+        """Return the two phases of the shortest trial, as :class:`Windows` takes them."""
+        forward, target, (first, second) = self._times()
+        return ("forward", forward, first, False), ("target", target, second, True)
+
     def _times(self) -> tuple[float, float, tuple[float, float]]:
         """Return the lengths of both phases, and how long cells settle in each."""
         if self.forward is None or self.target is None or not isinstance(self.settle, tuple) or "auto" in self.settle:
