@@ -16,12 +16,18 @@ from segdend_plugin.rule.base import Local, Phases, Rule, Seen
 from segdend_plugin.rule.check import check
 from segdend_plugin.rule.feedback import Feedback
 from segdend_plugin.rule.guerguiev import Guerguiev, error_of_taught, soma, taught_rate
+from segdend_plugin.rule.kolen_pollack import KolenPollack
 from segdend_plugin.rule.phases import OnePhase, TwoPhase, Windows
 from segdend_plugin.rule.plateau import READOUTS, Readout
 from segdend_plugin.rule.targets import output_scale, postsynaptic_change
 from segdend_plugin.rule.urbanczik import UrbanczikSenn
 
-RULES: dict[str, type[Any]] = {"guerguiev": Guerguiev, "backprop": Backprop, "urbanczik_senn": UrbanczikSenn}
+RULES: dict[str, type[Any]] = {
+    "guerguiev": Guerguiev,
+    "kolen_pollack": KolenPollack,
+    "backprop": Backprop,
+    "urbanczik_senn": UrbanczikSenn,
+}
 """By the names that descriptions know them by; each takes `phases`."""
 
 __all__ = [
@@ -40,6 +46,7 @@ __all__ = [
     "Feedback",
     "Filtered",
     "Guerguiev",
+    "KolenPollack",
     "Local",
     "OnePhase",
     "Outer",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from segdend_plugin.rule.backprop import Backprop
 from segdend_plugin.rule.guerguiev import Guerguiev
 from segdend_plugin.rule.phases import TwoPhase, Windows
 from segdend_plugin.types import Array
@@ -69,7 +70,12 @@ def settled(learner: Learner, task: Task, trials: int) -> Settled | None:
         About how many pairs of trials to show, at least four.
     """
     rule, phases = learner.rule, learner.phases or task.phases or learner.rule.phases
-    if type(rule) is not Guerguiev or not isinstance(phases, TwoPhase) or not learner.graph.hidden:
+    if (
+        not isinstance(rule, Guerguiev)
+        or isinstance(rule, Backprop)
+        or not isinstance(phases, TwoPhase)
+        or not learner.graph.hidden
+    ):
         return None
     repeats = max(round(np.sqrt(trials / 6)), 2)  # more examples than repeats: signals differ widely between these
     images = min(max(trials // repeats, 2), len(task))

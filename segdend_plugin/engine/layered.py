@@ -58,7 +58,7 @@ class Wiring:
     feedback_signal: Signal = "spikes"
     memory: float = 0.0
     train_hidden: bool = True
-    learn_feedback: bool = False
+    learn_feedback: Literal["none", "last", "all"] = "none"
 
 
 def chain(
@@ -121,7 +121,8 @@ def chain(
                     p.name,
                     wiring.feedback,
                     role="feedback",
-                    learned=wiring.learn_feedback,
+                    learned=wiring.learn_feedback == "all"
+                    or (wiring.learn_feedback == "last" and depth == len(hidden)),
                     delay=wiring.delay,
                     signal=wiring.feedback_signal,
                     initial=wiring.feedback_initial,

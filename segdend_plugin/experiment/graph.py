@@ -116,7 +116,7 @@ def _wiring(experiment: Experiment) -> Wiring:
         back.signal,
         rule.psp_memory,
         rule.train_hidden,
-        back.learning_rate > 0,
+        "all" if back.learning_rate > 0 else "last" if rule.name == "kolen_pollack" else "none",
     )
 
 

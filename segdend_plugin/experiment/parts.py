@@ -14,6 +14,7 @@ from segdend_plugin.model.places import FEEDBACK, FORWARD, Landing, Region, Weig
 from segdend_plugin.model.places import Inputs as PerInput
 from segdend_plugin.rule.feedback import FeedbackKind
 from segdend_plugin.rule.inhibition import Onto, Silence, Source
+from segdend_plugin.rule.kolen_pollack import DECAY
 from segdend_plugin.rule.plateau import READOUTS
 from segdend_plugin.rules import RULES
 from segdend_plugin.schedules import SCHEDULES
@@ -117,8 +118,8 @@ class Rule(Part):
 
     name: str = Field(
         "guerguiev",
-        description="guerguiev: differences of plateaus; backprop: exact errors, a reference; urbanczik_senn: output "
-        "cells learn to predict their taught somas",
+        description="guerguiev: differences of plateaus; kolen_pollack: the same, with feedback that learns to be "
+        "aligned; backprop: exact errors, a reference; urbanczik_senn: output cells predict their taught somas",
     )
     train_hidden: bool = Field(True, description="false freezes the hidden weights: the usual control")
     learning_rates: tuple[float, ...] | Literal["published"] | None = Field(
@@ -186,6 +187,12 @@ class FeedbackPart(Part):
     noise: float = Field(0.0, ge=0, description="SD of noise on feedback weights; 0.05 in Fig 8D")
     noise_redrawn: bool = Field(True, description="noise anew for every example (released code), or drawn once")
     learning_rate: float = Field(0.0, ge=0, description="of the feedback weights, 0 for fixed (released code)")
+    decay: float = Field(
+        DECAY,
+        ge=0,
+        lt=1,
+        description="fraction of feedback and output weights that is lost with every example, in kolen_pollack",
+    )
     signal: Signal = Field("spikes", description="what the source sends back: spikes, or rates (Fig 7A)")
 
 

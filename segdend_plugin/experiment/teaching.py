@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.parts import Data
@@ -11,6 +11,7 @@ from segdend_plugin.learner import Learner
 from segdend_plugin.rule.base import Rule
 from segdend_plugin.rule.feedback import Feedback
 from segdend_plugin.rule.guerguiev import Guerguiev
+from segdend_plugin.rule.kolen_pollack import KolenPollack
 from segdend_plugin.rule.phases import TwoPhase
 from segdend_plugin.rules import RULES
 from segdend_plugin.schedules import SCHEDULES
@@ -25,6 +26,9 @@ def rule(experiment: Experiment) -> Rule:
     """Return the rule that a description asks for."""
     own = experiment.rule
     made = RULES[own.name]
+    options: dict[str, Any] = {}
+    if issubclass(made, KolenPollack):
+        made, options = (made, {"decay": experiment.feedback.decay}) if experiment.layers.hidden else (Guerguiev, {})
     if not issubclass(made, Guerguiev):
         other: Rule = made(phases=phases(experiment))
         return other
@@ -34,6 +38,7 @@ def rule(experiment: Experiment) -> Rule:
         desynchronised=own.plateau_jitter,
         feedback=_feedback(experiment),
         phases=phases(experiment),
+        **options,
     )
 
 
