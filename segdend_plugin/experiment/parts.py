@@ -145,6 +145,12 @@ class Rule(Part):
     plateau_jitter: float = Field(
         0.0, ge=0, description="SD in ms by which plateaus precede the end of a phase; 3 in Fig 6 - figure supplement 1"
     )
+    baseline: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="rate at which each cell follows its mean plateau difference, which is taken off; 0 for none",
+    )
     location: Location = Field(
         "blind", description="learning blind to a synapse's place on the cell, or in proportion to its relative gain"
     )

@@ -36,6 +36,7 @@ def rule(experiment: Experiment) -> Rule:
         plateau=own.plateau,
         plateau_gain=own.plateau_gain,
         desynchronised=own.plateau_jitter,
+        baseline=own.baseline,
         feedback=_feedback(experiment),
         phases=phases(experiment),
         **options,

@@ -26,6 +26,11 @@ class Backprop(Guerguiev):
     effect but on learned feedback; there may be no feedback at all.
     """
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.baseline:
+            raise ConfigError(f"baseline={self.baseline:g}: exact errors have none: set 0.")
+
     def layers(self, graph: Graph) -> tuple[tuple[Population, ...], ...]:
         """Return all populations that learn without a teacher, by the longest way of forward sets to them.
 

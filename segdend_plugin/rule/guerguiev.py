@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+
+import numpy as np
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.changes import Before, Bias, Change, Changes, Outer
@@ -36,6 +38,10 @@ class Guerguiev(Local):
     desynchronised
         Standard deviation (ms) of the times by which each cell's plateaus precede the end of the phase (folded normal,
         at most 5 ms; 3 in Fig 6 - figure supplement 1), 0 for synchronous plateaus.
+    baseline
+        Rate, per example, at which each hidden cell follows the mean of its plateau differences, which it takes off
+        them; 0 for none, as in the paper. It takes away what differs between the two phases whatever the teacher says,
+        such as adaptation of active cells. The first examples count equally.
     feedback
         What becomes of the feedback weights.
     phases
@@ -50,6 +56,7 @@ class Guerguiev(Local):
     plateau: str = "average"
     plateau_gain: float = 1.0
     desynchronised: float = 0.0
+    baseline: float = 0.0
     feedback: Feedback = Feedback()  # noqa: RUF009  frozen
     phases: Phases = TwoPhase()  # noqa: RUF009  frozen
 
@@ -62,6 +69,8 @@ class Guerguiev(Local):
             raise ConfigError(f"plateau_gain={self.plateau_gain:g}: {self.plateau!r} has no sigmoid: set 1.")
         if not is_number(self.desynchronised) or self.desynchronised < 0:
             raise ConfigError(f"desynchronised={self.desynchronised!r}: give 0 ms or more.")
+        if not is_number(self.baseline) or not 0 <= self.baseline <= 1:
+            raise ConfigError(f"baseline={self.baseline!r}: give a rate from 0 to 1.")
 
     @property
     def readout(self) -> Readout:
@@ -89,8 +98,12 @@ class Guerguiev(Local):
         for p in _flat(self.layers(graph)):
             found.append(checked(graph, soma(p.name)))
             self.check_plateaus(p)
-            found += [self.apical(graph, p.name, window) for window in WINDOWS]
+            found += [self._read(graph, p.name, window) for window in WINDOWS]
         return found
+
+    def _read(self, graph: Graph, population: str, window: str) -> Average:
+        """Return what is read of plateaus: of all cells where a baseline is kept, which is the same on every rank."""
+        return replace(self.apical(graph, population, window), whole=self.baseline > 0)
 
     def check_graph(self, graph: Graph) -> None:
         """Raise ConfigError if the graph does not suit the rule."""
@@ -146,10 +159,14 @@ class Guerguiev(Local):
     # ---- what is set before a trial
 
     def start(self, graph: Graph) -> Mapping[str, Array]:
-        """Keep the random weights of feedback that is made of them before every example."""
-        if not self.feedback.is_renewed or self.feedback.kind == "symmetric":
-            return {}
-        return {_PREFIX + name: matrix for name, matrix in random_feedback(graph).items()}
+        """Keep the random weights of feedback that is made of them before every example, and baselines."""
+        kept: dict[str, Array] = {}
+        if self.baseline:
+            kept[_SEEN] = np.zeros(1)
+            kept |= {_BASELINE + p.name: np.zeros(p.size) for p in _flat(self.layers(graph))}
+        if self.feedback.is_renewed and self.feedback.kind != "symmetric":
+            kept |= {_PREFIX + name: matrix for name, matrix in random_feedback(graph).items()}
+        return kept
 
     def before(self, trial: Trial, seen: Seen) -> Before:
         """Set by how much plateaus precede the ends of phases, and feedback that is made anew for every example."""
@@ -188,7 +205,19 @@ class Guerguiev(Local):
             changes += descend(s, name, delta)
         if self.feedback.learning_rate:
             changes += self._feedback(s)
-        return Changes(tuple(changes), errors)
+        notes = {_BASELINE + p.name: self._differences(s, p) for p in _flat(self.layers(s.graph)) if self.baseline}
+        return Changes(tuple(changes), errors, notes)
+
+    def fold(self, state: Mapping[str, Array], notes: Sequence[Mapping[str, Array]]) -> Mapping[str, Array]:
+        """Let baselines follow the plateau differences of a batch."""
+        if not self.baseline:
+            return state
+        now = dict(state)
+        for each in notes:
+            now[_SEEN] = now[_SEEN] + 1.0
+            rate = max(self.baseline, 1.0 / now[_SEEN][0])
+            now |= {name: now[name] + rate * (difference - now[name]) for name, difference in each.items()}
+        return now
 
     def errors(self, s: Seen) -> dict[str, Array]:
         """Return the error of the local cells of every population (eqs 9, 23), each of shape (n,)."""
@@ -199,14 +228,27 @@ class Guerguiev(Local):
 
     def alpha(self, s: Seen, population: str, window: str) -> Array:
         """Return the plateaus of the local cells in a window, shape (n,)."""
-        return self.readout.alpha(s[self.apical(s.graph, population, window)], self.plateau_gain)
+        alpha = self._alpha(s, population, window)
+        return alpha[s.local(population)] if self.baseline else alpha
 
     def difference(self, s: Seen, population: Population) -> Array:
-        """Return alpha_t - alpha_f of the local cells, or that of their bursts, shape (n,)."""
-        forward, target = (self.alpha(s, population.name, window) for window in WINDOWS)
+        """Return alpha_t - alpha_f of the local cells, or that of their bursts, off the baseline, shape (n,)."""
+        found = self._differences(s, population)
+        if not self.baseline:
+            return found
+        off: Array = (found - s.state[_BASELINE + population.name])[s.local(population.name)]
+        return off
+
+    def _alpha(self, s: Seen, population: str, window: str) -> Array:
+        return self.readout.alpha(s[self._read(s.graph, population, window)], self.plateau_gain)
+
+    def _differences(self, s: Seen, population: Population) -> Array:
+        """Return alpha_t - alpha_f, or that of bursts, of the cells that are read."""
+        forward, target = (self._alpha(s, population.name, window) for window in WINDOWS)
         if not self.readout.poisson:
             return plateau_difference(forward, target)
-        numbers = (population.first + s.local(population.name)).tolist()
+        local = population.first + s.local(population.name)
+        numbers = list(population.numbers) if self.baseline else local.tolist()
         return burst_difference(forward, target, s.graph.seed, s.trial.example, numbers)
 
     def _feedback(self, s: Seen) -> list[Change]:
@@ -221,8 +263,9 @@ class Guerguiev(Local):
         return changes
 
 
-_PREFIX = "random "
-"""Of the names of state arrays that are random feedback."""
+_PREFIX, _BASELINE = "random ", "baseline "
+"""Of the names of state arrays that are random feedback, or mean plateau differences."""
+_SEEN = "examples of the baselines"
 
 
 def check_taught(graph: Graph) -> None:
