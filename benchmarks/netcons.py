@@ -35,7 +35,7 @@ def network(dense: bool, count: int) -> dict[str, Task]:
 
     graph = layered([INPUTS, CELLS])
     shown = images(count, INPUTS, CELLS)
-    trials = TwoPhase().trials(graph, shown.stimuli(range(count)), range(count), taught=True)
+    trials = TwoPhase(settle=30.0).resolve(graph).trials(graph, shown.stimuli(range(count)), range(count), taught=True)
 
     def dense_show(cells: Any) -> Any:
         made = _dense(graph, *cells)

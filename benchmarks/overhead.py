@@ -42,7 +42,7 @@ def bare(cell: str, hidden: int, images: int) -> dict[str, Task]:
         sim.net.createCells()
     pc.gid_clear()  # with it go the threshold detectors
     p = experiment.phases
-    times = {"dt": p.dt, "forward": p.forward, "target": p.target, "settle": p.settle, "jitter": p.jitter}
+    times = {"dt": p.dt, "forward": 50.0, "target": 50.0, "settle": 30.0, "jitter": p.jitter}
     schedules = [phases.training_schedule(0, k, **times) for k in range(images)]
     h.dt = p.dt
     h.celsius = 37.0

@@ -123,7 +123,7 @@ def projection(cells: int, places: int, images_shown: int) -> dict[str, Task]:
     )
     draw = alone.draw(range(inputs), RATE_MAX, 1.0)
     own.ranks.pc.set_maxstep(10)
-    numbers, phases = range(images_shown), TwoPhase(52.0, 52.0, jitter=False)
+    numbers, phases = range(images_shown), TwoPhase(52.0, 52.0, 30.0, jitter=False).resolve(graph)
     trials = phases.trials(graph, shown.stimuli(numbers), numbers, taught=True)
 
     def show(brightness: float, kept: Any = alone) -> None:

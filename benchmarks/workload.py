@@ -22,12 +22,16 @@ def images(count: int, pixels: int = 784, classes: int = CLASSES) -> Images:
     return Images(rates, np.arange(count) % CLASSES, classes)
 
 
+PHASES = "phases.settle=30"
+"""The paper's phases of 50 ms, whatever the default."""
+
+
 def learner(settings: Sequence[str], pixels: int = 784) -> Any:
     """Build a network and return what teaches it."""
     from segdend_plugin.experiment import config, graph, teaching
     from segdend_plugin.hosts import description
 
-    experiment = config.load(settings=settings)
+    experiment = config.load(settings=[PHASES, *settings])
     network = description.build(graph.graph(experiment, pixels, CLASSES))
     return teaching.learner(experiment, network)
 

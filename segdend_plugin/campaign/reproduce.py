@@ -57,7 +57,7 @@ def plan(figure: Figure, scale: Scale, out: Path, data: Path | None, changes: Se
     """
     _check_changes(figure, changes)
     plan = figure.plan(scale)
-    common = ["cell=three_compartment", *figure.settings]
+    common = ["cell=three_compartment", "phases.settle=30", *figure.settings]
     if data is None:
         common += [f"training.epochs={DIGITS_EPOCHS[scale]}"]
     else:

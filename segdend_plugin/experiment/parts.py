@@ -207,7 +207,8 @@ class Phases(Part):
 
     dt: float = Field(1.0, gt=0, le=5, description="time step")
     settle: Settle = Field(
-        30.0, description="part of a phase before its window opens; auto: as long as filters of cells and synapses need"
+        "auto",
+        description="part of a phase before its window opens; auto: as long as filters of cells and synapses need",
     )
     settle_forward: Settle | None = Field(None, description="that of the forward phase; by default settle")
     settle_target: Settle | None = Field(None, description="that of the target phase; by default settle")

@@ -66,7 +66,7 @@ class TwoPhase(_OneByOne):
 
     forward: float | None = None
     target: float | None = None
-    settle: Settle | tuple[Settle, Settle] = 30.0
+    settle: Settle | tuple[Settle, Settle] = "auto"
     window: float = 20.0
     test: float = 250.0
     jitter: bool = True

@@ -15,6 +15,7 @@ from functools import lru_cache
 from math import ceil
 
 import numpy as np
+from scipy.signal import fftconvolve
 
 from segdend_plugin.model.graph import Connections, Graph, Role
 from segdend_plugin.types import Array
@@ -44,7 +45,7 @@ class _Stage:
         kernel[0] = 1.0
         for k, tau in enumerate(self.filters):
             step = np.exp(-ages / tau)
-            kernel = np.convolve(kernel, step / step.sum())[:n]
+            kernel = fftconvolve(kernel, step / step.sum())[:n]
             if k == 1 and self.memory:  # of the potential, not of the cell
                 kernel = np.where(ages < self.memory, kernel, 0.0)
                 kernel /= kernel.sum()
@@ -104,6 +105,6 @@ def _latest(ways: Sequence[_Way], left: float) -> float:
     arrived = np.zeros(n)
     arrived[0] = 1.0
     for stage in slowest:
-        arrived = np.convolve(arrived, stage.kernel(n))[:n]
+        arrived = fftconvolve(arrived, stage.kernel(n))[:n]
     waited = _GRID * int(np.argmax(np.cumsum(arrived) >= (1.0 - left) * arrived.sum()))
     return float(ceil(waited + sum(stage.delay for stage in slowest)))

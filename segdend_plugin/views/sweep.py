@@ -85,7 +85,7 @@ def plot(sweep: Sweep, rows: Sequence[Row], path: Path) -> None:
         axes.set_yticks(ticks := [tick for tick in TICKS if low <= tick <= high], [f"{tick:g}" for tick in ticks])
         axes.set_yticks([], minor=True)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8)
+        canvas.legend(fontsize=8, loc="outside lower center", ncols=3)  # where it covers no point
     save(canvas, path)
 
 

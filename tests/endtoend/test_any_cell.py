@@ -242,7 +242,15 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def test_training(name: str, tmp_path: Path) -> None:
     grow, write = CELLS[name]
     (tmp_path / name).write_text(write(grow()))
-    settings = ["layers.hidden=[2]", "data.train=20", "data.test=5", "phases.test=50", f"cell={name}", "cable.nseg=1"]
+    settings = [
+        "layers.hidden=[2]",
+        "data.train=20",
+        "data.test=5",
+        "phases.settle=30",
+        "phases.test=50",
+        f"cell={name}",
+        "cable.nseg=1",
+    ]
     settings += ["training.epochs=1", "cable.apical_length=0.8"] + ["cable.repair=true"] * (name in REPAIRS)
     arguments = [word for setting in settings for word in ("--set", setting)]
     done = run([sys.executable, "-m", "segdend_plugin", "train", "--quiet", "--out", "run", *arguments], tmp_path)

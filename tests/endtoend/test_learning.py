@@ -24,7 +24,7 @@ def error(folder, *settings):
     ids=["lumped", "reconstructed"],
 )
 def test_learning_beats_frozen_hidden_weights(settings, tmp_path):
-    common = [*settings, "phases.test=100", "training.evaluate_every=100000"]
+    common = [*settings, "phases.settle=30", "phases.test=100", "training.evaluate_every=100000"]
     learned, n = error(tmp_path / "learned", *common)
     frozen, _ = error(tmp_path / "frozen", *common, "rule.train_hidden=false")
     deviation = math.sqrt((learned * (1 - learned) + frozen * (1 - frozen)) / n)

@@ -35,6 +35,7 @@ SETTINGS = [
     "training.evaluate_every=150",
     "training.evaluate_images=3",
     "checkpoint.every=100",
+    "phases.settle=30",
     "phases.test=60",
 ]
 VARIANTS = {

@@ -14,7 +14,9 @@ import pytest
 
 from segdend_plugin import cli
 
-BASE = "cell: three_compartment, layers.hidden: [4], data.test: 4, training.epochs: 1, phases.test: 60"
+BASE = (
+    "cell: three_compartment, layers.hidden: [4], data.test: 4, training.epochs: 1, phases.settle: 30, phases.test: 60"
+)
 
 
 def write(folder: Path, text: str, train: int = 8) -> str:

@@ -16,7 +16,15 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TIMEOUT = 600.0
-SETTINGS = ["data.train=20", "training.epochs=1", "data.test=10", "phases.test=60", "layers.hidden=[3]", "cable.nseg=1"]
+SETTINGS = [
+    "data.train=20",
+    "training.epochs=1",
+    "data.test=10",
+    "phases.settle=30",
+    "phases.test=60",
+    "layers.hidden=[3]",
+    "cable.nseg=1",
+]
 CELLS = ("mouse_v1_l4_nr5a1", "mouse_v1_l4_rorb", "mouse_v1_l4_scnn1a", "mouse_v1_l5_rbp4")
 ALONE = "segdend: no MPI library found, running as one process"
 

@@ -23,7 +23,7 @@ def test_two_ranks_mend_alike(mpiexec, tmp_path):
         "data.train=4",
         "data.test=2",
     ]
-    settings += ["training.epochs=1", "phases.test=60", "cable.apical_length=1.5"]
+    settings += ["training.epochs=1", "phases.settle=30", "phases.test=60", "cable.apical_length=1.5"]
     results = []
     for command in ([], [*mpiexec, "-n", "2"]):
         n = str(len(results))

@@ -13,6 +13,7 @@ SETTINGS = [
     "data.train=12",
     "data.test=2",
     "training.epochs=1",
+    "phases.settle=30",
     "phases.test=60",
     "diagnostics.every=1",
 ]

@@ -10,7 +10,14 @@ import time
 
 import pytest
 
-SETTINGS = ["cell=three_compartment", "layers.hidden=[9,5]", "phases.delay=2.6", "phases.test=60", "training.epochs=1"]
+SETTINGS = [
+    "cell=three_compartment",
+    "layers.hidden=[9,5]",
+    "phases.delay=2.6",
+    "phases.settle=30",
+    "phases.test=60",
+    "training.epochs=1",
+]
 EVENTS = "from segdend_plugin.engine import mpi\nmpi.allgather_in_c = lambda ranks: None\n"
 MAIN = "import sys\nfrom segdend_plugin.cli import main\nstatus = main(sys.argv[1:])\n"
 TOLD = """

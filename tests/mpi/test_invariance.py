@@ -105,7 +105,7 @@ TO_FOUR = ("lumped", "reconstructed", "linear")
 
 def train(command, out, settings):
     """Run `segdend train` on a few digits and return its summary."""
-    small = ["data.train=8", "data.test=4", "training.epochs=2", "phases.test=60", *settings]
+    small = ["data.train=8", "data.test=4", "training.epochs=2", "phases.settle=30", "phases.test=60", *settings]
     arguments = [word for setting in small for word in ("--set", setting)]
     done = subprocess.run(
         [*command, sys.executable, "-m", "segdend_plugin", "train", "--out", str(out), "--quiet", *arguments],

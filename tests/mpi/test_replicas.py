@@ -20,6 +20,7 @@ SETTINGS = [
     "data.train=10",
     "data.test=7",
     "training.epochs=2",
+    "phases.settle=30",
     "phases.test=60",
 ]
 

@@ -60,8 +60,10 @@ class Bench:
         """Return a trial without jitter, if not asked for: with a teacher where there is a label."""
         n, per_class = self.graph["output"].size, self.experiment.layers.cells_per_class
         target = {} if label is None else {"output": (np.arange(n) // per_class == label).astype(float)}
-        shown = TwoPhase(**{"jitter": False, **phases})
-        return shown.trial(self.graph, Stimulus({"input": image}, target), example, taught=label is not None)
+        shown = TwoPhase(**{"jitter": False, "settle": 30.0, **phases})
+        return shown.resolve(self.graph).trial(
+            self.graph, Stimulus({"input": image}, target), example, taught=label is not None
+        )
 
     def show(self, image, example, label=None, *, traces=(), rate=1.0, **phases):
         """Run one trial, a test where there is no label; return what was seen, for learning at rate 1."""

@@ -260,7 +260,7 @@ def test_a_network_learns(cells):
     network = cells("synapse.model=conductance", "synapse.nmda_feedback=0.7")
     inbound = network.sets[f"input->{HIDDEN}"]
     before = inbound.weights.copy()
-    learner = Learner(network, Guerguiev(phases=TwoPhase(jitter=False)), learning_rates=1.0)
+    learner = Learner(network, Guerguiev(phases=TwoPhase(settle=30.0, jitter=False)), learning_rates=1.0)
     learner.partial_fit(np.linspace(0, 1, 10)[None], np.array([1]))
     assert np.isfinite(inbound.weights).all()
     assert (inbound.weights != before).any(axis=0).all()

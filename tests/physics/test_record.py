@@ -31,7 +31,9 @@ def images():
 
 @pytest.fixture(params=KINDS)
 def learner(request, ranks):
-    return Learner(layered([12, 3, 2], KINDS[request.param], seed=5), Guerguiev(), phases=TwoPhase(jitter=False))
+    return Learner(
+        layered([12, 3, 2], KINDS[request.param], seed=5), Guerguiev(), phases=TwoPhase(settle=30.0, jitter=False)
+    )
 
 
 def vectors(learner, place):
@@ -98,7 +100,7 @@ def test_traces_and_averages_are_those_of_vectors(learner, images, place, tmp_pa
 def test_recording_changes_no_bit(learner, images):
     learner.fit(images)
     plain = learner.weights("input->hidden")
-    other = Learner(learner.graph, Guerguiev(), phases=TwoPhase(jitter=False))
+    other = Learner(learner.graph, Guerguiev(), phases=TwoPhase(settle=30.0, jitter=False))
     records = [Record("hidden", "potential", place=place) for place in ("soma", "tuft")]
     records += [Record("hidden", quantity, examples=[1]) for quantity in ("rate", "spikes")]
     other.fit(images, callbacks=records)

@@ -110,7 +110,7 @@ def show(recorder, learner, example):
     wants = recorder.wants(learner.graph, example)
     seen = {want: np.full(shape_of(learner.graph, want), example / 300) for want in wants}
     errors = {p.name: np.ones(p.size) for p in learner.graph.populations if p.bias}
-    trial = TwoPhase().trial(learner.graph, Stimulus({}), example, taught=True)
+    trial = TwoPhase(50.0, 50.0, (30.0, 30.0)).trial(learner.graph, Stimulus({}), example, taught=True)
     learner.example = example + 1
     recorder.batch(learner, [Outcome(example, example, trial, {}, seen, Changes((), errors))])
 

@@ -182,7 +182,9 @@ def test_no_hidden_keeps_the_rule_which_teaches_its_output_cells(tmp_path: Path)
 
 
 def test_a_run_may_be_the_base(tmp_path: Path) -> None:
-    there = config.load(settings=["layers.hidden=[7]", "phases.test=60", "seed=5", "data.path=x.npz"])
+    there = config.load(
+        settings=["layers.hidden=[7]", "phases.settle=30", "phases.test=60", "seed=5", "data.path=x.npz"]
+    )
     (tmp_path / "config.yaml").write_text(there.to_yaml())
     it = load(tmp_path, f"base: {tmp_path}/config.yaml\nseeds: [1]")
     (job,) = plan(it, tmp_path / "out")
@@ -198,7 +200,9 @@ def test_controls_may_have_seeds_of_their_own(tmp_path: Path) -> None:
 
 
 def test_changes_and_images_of_all_runs(tmp_path: Path) -> None:
-    it = load(tmp_path, "base: {phases.test: 60}\nvary: {feedback.scale: [1, 3]}\ncontrols: [no_hidden]")
+    it = load(
+        tmp_path, "base: {phases.settle: 30, phases.test: 60}\nvary: {feedback.scale: [1, 3]}\ncontrols: [no_hidden]"
+    )
     runs = by_name(plan(it, tmp_path, tmp_path / "m.npz", ["phases.test=80", "layers={hidden: [4], output: 10}"]))
     assert {e.data.path for e in runs.values()} == {str(tmp_path / "m.npz")}
     assert {e.phases.test for e in runs.values()} == {80}
@@ -422,7 +426,11 @@ def test_numbers_of_a_mixture_are_averaged_over_its_cells() -> None:
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     made_up(tmp_path)
-    it = load(tmp_path, "base: {cell: three_compartment, phases.test: 60}\nvary: {lumped.g_apical: [0, 0.7]}\nseeds: 2")
+    it = load(
+        tmp_path,
+        "base: {cell: three_compartment, phases.settle: 30, phases.test: 60}\n"
+        "vary: {lumped.g_apical: [0, 0.7]}\nseeds: 2",
+    )
     other = plan(it, tmp_path / "out")
     with pytest.raises(ConfigError, match="other settings: choose another --out"):
         check(other)
@@ -523,7 +531,10 @@ def test_the_script_of_an_array_job(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     program.write_text('#!/bin/sh\nprintf "%s|" "$PWD" "$@"\n')
     program.chmod(0o755)
     monkeypatch.setattr(slurm.sys, "executable", str(program))
-    it = load(tmp_path, "vary: {cells: [{it's a.swc: 1.0}, {b: 0.5, c: 0.5}, {d: 1.0}]}\nbase: {phases.test: 60}")
+    it = load(
+        tmp_path,
+        "vary: {cells: [{it's a.swc: 1.0}, {b: 0.5, c: 0.5}, {d: 1.0}]}\nbase: {phases.settle: 30, phases.test: 60}",
+    )
     todo = plan(it, tmp_path / "o ut")
     script = slurm.write(todo, "s", Path("o ut"))
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
