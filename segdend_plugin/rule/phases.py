@@ -71,9 +71,13 @@ class TwoPhase(_OneByOne):
     test: float = 250.0
     jitter: bool = True
 
+    def __post_init__(self) -> None:
+        both = tuple(self.settle) if isinstance(self.settle, (tuple, list)) else (self.settle, self.settle)
+        object.__setattr__(self, "settle", both)
+
     def resolve(self, graph: Graph) -> TwoPhase:
         """Return the phases with all times as numbers; raise ConfigError where a window is empty."""
-        given = self.settle if isinstance(self.settle, (tuple, list)) else (self.settle, self.settle)
+        given = cast("tuple[Settle, ...]", self.settle)
         if len(given) != 2:
             raise ConfigError(f"phases: settle={self.settle!r}: give one time, or one for each of the two phases.")
         derived = settling(graph) if "auto" in given else (0.0, 0.0)
@@ -111,7 +115,7 @@ class TwoPhase(_OneByOne):
 
     def _times(self) -> tuple[float, float, tuple[float, float]]:
         """Return the lengths of both phases, and how long cells settle in each."""
-        if self.forward is None or self.target is None or not isinstance(self.settle, tuple) or "auto" in self.settle:
+        if self.forward is None or self.target is None or "auto" in cast("tuple[Settle, ...]", self.settle):
             raise ConfigError(f"{self}: its times depend on the graph: take phases.resolve(graph).")
         return self.forward, self.target, cast("tuple[float, float]", self.settle)
 
