@@ -20,7 +20,7 @@ from scipy.signal import fftconvolve
 from segdend_plugin.model.graph import Connections, Graph, Role
 from segdend_plugin.types import Array
 
-LEFT = 0.1
+LEFT = 0.05
 """Fraction of a step in the stimulus that has not yet arrived when cells count as settled."""
 _GRID = 0.1  # ms
 

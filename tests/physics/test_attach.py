@@ -195,6 +195,16 @@ def test_weights_can_be_wanted_saved_and_taken_back(model, tmp_path):
     assert sorted(netcon.weight[0] for *_, netcon in model.readout) == sorted(weights["hidden->out"])
 
 
+def test_a_synapse_whose_weight_is_not_finite_is_told_with_its_cell(model):
+    network = model.attach()
+    name = next(name for name, one in network.sets.items() if one.connections.form == "sparse" and len(one.weights) > 2)
+    one = network.sets[name]
+    assert network.not_finite() == []
+    one.weights[2] = np.nan
+    cell = int(network.local(one.post)[one.column[2]])
+    assert network.not_finite() == [(f"weight of {name!r}", one.post, cell)]
+
+
 def test_the_model_stays_as_it_was(h, ranks, model, caplog):
     """Spikes, potentials, recordings: all but delays, which are longer by the number of the source times 1e-9 ms."""
     heard = raster(h, ranks.pc)

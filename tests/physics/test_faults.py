@@ -8,6 +8,7 @@ from math import exp
 import numpy as np
 import pytest
 
+from segdend_plugin import tasks
 from segdend_plugin.cells.templates import Membrane
 from segdend_plugin.engine.kinds.cable import Cable
 from segdend_plugin.engine.kinds.lumped import Lumped
@@ -69,6 +70,24 @@ def refused(call, *words):
     for word in words:
         assert word in said
     return said
+
+
+# ---- what is no longer finite
+
+
+@pytest.mark.parametrize("kind", ["three_compartment", "mouse_v1_l4_nr5a1"])
+@pytest.mark.parametrize("population", [0, 1])
+def test_a_weight_or_bias_that_is_not_finite_is_told_with_its_cell_and_gid(kind, population):
+    one = learner(kind=kind)
+    p = (*one.graph.hidden, one.graph["output"])[population]
+    c = one.graph.onto(p.name, "forward")[0]
+    assert one.network.not_finite() == []
+    one.network.sets[c.name].weights[2, 1] = np.inf
+    one.network.biases(p.name)[0] = np.nan
+    assert one.network.not_finite() == [(f"weight of {c.name!r}", p.name, 1), (f"bias of {c.name!r}", p.name, 0)]
+    image = tasks.arrays(np.zeros((1, SIZES[0])), [0], classes=SIZES[-1])
+    gid = one.network.gids(p.name)[0]
+    refused(lambda: one.partial_fit(image), "learning diverges", f"cell 0 of {p.name!r} (gid {gid})", "lower the")
 
 
 # ---- the membrane time constant

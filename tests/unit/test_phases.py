@@ -207,12 +207,12 @@ def test_potentials_that_are_cut_off_settle_within_the_time_that_the_authors_gav
     """Their code cuts them off at 10 ms, so that three of them are over when their windows open, after 30 ms."""
     whole = layered([784, 500, 10], "three_compartment")
     cut = replace(whole, connections=tuple(replace(c, memory=10.0) for c in whole.connections))
-    assert settling(cut)[0] <= 30.0 < 60.0 < settling(whole)[0]
+    assert settling(cut, 0.1)[0] <= 30.0 < 60.0 < settling(whole, 0.1)[0]
     draws = np.random.default_rng(1)
     one = draws.exponential(10.0, 3_000_000) + draws.exponential(3.0, 3_000_000)
     one = one[one < 10.0][: 3 * 10**5].reshape(3, -1).sum(axis=0)
     expected = np.quantile(one + waited(CELL[2:] * 3, n=10**5), 0.9) + 3
-    assert settling(cut)[0] == pytest.approx(expected, abs=1.2)
+    assert settling(cut, 0.1)[0] == pytest.approx(expected, abs=1.2)
 
 
 def test_the_slowest_way_counts_and_circles_are_gone_through_once():
