@@ -222,7 +222,9 @@ class Phases(Part):
     @field_validator("settle", "settle_forward", "settle_target", mode="plain")
     @classmethod
     def _is_time_or_auto(cls, value: Any, info: ValidationInfo) -> Any:
-        if value == "auto" or (is_number(value) and value >= 0):
+        if is_number(value) and value >= 0:
+            return float(value)
+        if value == "auto":
             return value
         if value is None and info.field_name != "settle":
             return None

@@ -139,3 +139,12 @@ def test_placement_reaches_the_engine():
 def test_a_missing_file():
     with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
         config.load("nowhere.yaml")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("settle", ["auto", "30", "12.5"])
+def test_times_to_settle_are_written_as_they_are_read(settle, tmp_path):
+    experiment = config.load(settings=[f"phases.settle={settle}", f"phases.settle_target={settle}"])
+    assert experiment.phases.settles() == ((settle,) * 2 if settle == "auto" else (float(settle),) * 2)
+    (tmp_path / "config.yaml").write_text(experiment.to_yaml())
+    assert config.load(tmp_path / "config.yaml") == experiment
