@@ -234,7 +234,8 @@ def steady(network, basal, tuft):
     inbound, back = network.sets[f"input->{HIDDEN}"], network.sets[f"output->{HIDDEN}"]
     for one, drive in ((inbound, basal), (back, tuft)):
         one.weights[:], one.constant[:] = 0, drive
-    trial = TwoPhase(test=760.0, settle=740.0).trial(network.graph, Stimulus({"input": np.zeros(10)}), 0, taught=False)
+    phases = TwoPhase(test=760.0, settle=740.0).resolve(network.graph)
+    trial = phases.trial(network.graph, Stimulus({"input": np.zeros(10)}), 0, taught=False)
     wants = Average(HIDDEN, "potential"), Guerguiev().apical(network.graph, HIDDEN, "forward")
     seen = network.run(trial, Purpose.TEST_SPIKES, wants)
     return np.array([seen[want] for want in wants])

@@ -72,7 +72,7 @@ def run(network, onto, brightness=0.0):
     places = [Place(), *([Place(of=back)] if onto == "tuft" else [])]
     traces = [Trace(hidden.name, "potential", place) for place in places]
     potential = h.Vector().record(inter.somas[0]._ref_potential)
-    trial = TESTING.trial(network.graph, stimulus(network, brightness), 1, taught=False)
+    trial = TESTING.resolve(network.graph).trial(network.graph, stimulus(network, brightness), 1, taught=False)
     seen = network.run(trial, Purpose.TEST_SPIKES, traces)
     mine = [(t, inter.gids.index(int(gid))) for t, gid in zip(times, gids, strict=True) if int(gid) in inter.gids]
     soma, *tuft = (np.vstack([np.zeros((1, hidden.size)), seen[trace]]).T for trace in traces)
@@ -133,7 +133,7 @@ def test_when_they_are_silent(build, silent_in, lead, silent):
     own = {"size": 200, "onto": "soma", "bias": 6.0, "excitation": 0.0, "silent_in": silent_in, "silent_lead": lead}
     network = build("three_compartment", **own)
     times, gids = record_spikes(network)
-    trial = PHASES.trial(network.graph, stimulus(network, 0.0), 0, taught=True)
+    trial = PHASES.resolve(network.graph).trial(network.graph, stimulus(network, 0.0), 0, taught=True)
     network.run(trial, Purpose.TRAINING_SPIKES, ())
     mine = set(network.cells["inter"].gids)
     steps = np.array([round(t) for t, gid in zip(times, gids, strict=True) if int(gid) in mine])
@@ -177,7 +177,7 @@ def test_the_rule_and_the_other_cells_do_not_know_them(build):
     assert [one.connections.name for one in own] == ["hidden->inter", "inter->hidden1_three_compartment"]
     fixed = [(one.weights.copy(), one.constant.copy()) for one in own]
     rule = Guerguiev()
-    trial = PHASES.trial(network.graph, stimulus(network, 1.0), 0, taught=True)
+    trial = PHASES.resolve(network.graph).trial(network.graph, stimulus(network, 1.0), 0, taught=True)
     wanted = [Average("inter", "rate", window=window) for window in ("forward", "target")]
     rates = dict.fromkeys([*network.cells, *network.sets], 1.0)
     seen = network.run(trial, Purpose.TRAINING_SPIKES, (*rule.wants(network.graph), *wanted), rates=rates)
