@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(shell date +%Y%m%d-%H%M%S)
 DEMO ?= runs/demo-$(STAMP)
-DEMO_SET := --set layers.hidden=[100] --set training.epochs=30
+DEMO_SET := --set data.labels=low_high --set layers.hidden=[100] --set training.epochs=30
 
 .PHONY: help install demo test bench mutants lint clean
 
@@ -20,7 +20,7 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/segdend compile
 	touch $@
 
-demo: install ## train 100 reconstructed cells and their two controls, and compare them (3 minutes on 2 cores)
+demo: install ## 100 reconstructed cells learn which digits are small, beside two controls (3 minutes on 2 cores)
 	@echo "training reconstructed cells on the embedded digits, and beside them the two controls (quietly)"
 	@$(MAKE) --no-print-directory -j 2 DEMO=$(DEMO) demo-default demo-controls
 	@$(BIN)/segdend report $(DEMO)/reconstructed $(DEMO)/frozen_hidden $(DEMO)/no_hidden --out $(DEMO)/comparison.png

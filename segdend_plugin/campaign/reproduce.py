@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
+from math import hypot, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,30 @@ def collect(figure: Figure, done: Sequence[Job]) -> list[Row]:
     return rows
 
 
+def order(rows: Sequence[Row]) -> str:
+    """Return whether results come in the published order, as a sentence; nothing where fewer than two are published.
+
+    A difference below two standard errors of the seeds is called level.
+    """
+    known = [row for row in rows if row.condition.published is not None]
+    wrong, level = [], []
+    for above, below in itertools.permutations(known, 2):
+        if above.condition.published <= below.condition.published:  # type: ignore[operator]  # both have one
+            continue
+        difference = above.mean - below.mean
+        errors = [row.sd / sqrt(len(row.values)) if len(row.values) > 1 else 0.0 for row in (above, below)]
+        names = below.condition.name, above.condition.name
+        if abs(difference) <= 2 * hypot(*errors):
+            level.append("{} and {}".format(*names))
+        elif difference < 0:
+            wrong.append(f"{names[0]} ({below.mean:.1f}) is above {names[1]} ({above.mean:.1f})")
+    if wrong:
+        return f"NOT in the published order: {', '.join(wrong)}."
+    if level:
+        return f"The published order is not shown: {', '.join(level)} are level."
+    return "In the published order." if len(known) > 1 else ""
+
+
 def smoothed_angle(folder: Path) -> tuple[Array, Array]:
     """Return examples and the angle of the first hidden layer (degrees), averaged over 100 examples each."""
     record = diagnostics.read(folder)
@@ -130,6 +156,7 @@ def write(figure: Figure, scale: Scale, rows: Sequence[Row], out: Path) -> None:
         "source": f"eLife 22901, {figure.source}",
         "scale": scale,
         "measure": figure.measure,
+        "order": order(rows),
         "rows": [
             {
                 "condition": row.condition.name,

@@ -48,7 +48,8 @@ def table(figure: Figure, scale: Scale, rows: Sequence[Row]) -> str:
         said = "; ".join([*published, *([row.condition.remark] if row.condition.remark else [])]) or "-"
         measured = (number(row.mean), number(row.sd), len(row.values), row.examples, row.images)
         lines.append((row.condition.name, said, *measured))
-    return f"{title}\n\n{markdown(head, lines)}"
+    order = reproduce.order(rows)
+    return f"{title}\n\n{markdown(head, lines)}" + (f"\n\n{order}" if order else "")
 
 
 def plot(figure: Figure, scale: Scale, rows: Sequence[Row], done: Sequence[Job], path: Path) -> None:
@@ -77,11 +78,12 @@ def plot(figure: Figure, scale: Scale, rows: Sequence[Row], done: Sequence[Job],
         _correlations(right, figure, done)
     else:
         _compare(right, figure, rows)
-    unfinished = scale != "full"
+    unfinished, order = scale != "full", reproduce.order(rows)
     note = f"{rows[0].examples} examples, {len(rows[0].values)} seed(s)"
     canvas.suptitle(
         f"{figure.title} (eLife 22901, {figure.source})\n{note}"
-        + (f"; NOT CONVERGED, the paper trains {figure.published_epochs} epochs of 60,000" if unfinished else ""),
+        + (f"; NOT CONVERGED, the paper trains {figure.published_epochs} epochs of 60,000" if unfinished else "")
+        + (f"\n{order}" if order else ""),
         fontsize=10,
     )
     save(canvas, path)

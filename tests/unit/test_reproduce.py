@@ -86,3 +86,31 @@ def test_the_table_has_published_value_seeds_and_spread():
     assert "| one | 4.1 | 6.00 | 1.00 | 3 | 60000 | 10000 |" in text
     assert "Fig 6B" in text
     assert Row(figure.conditions[0], (5.0,), 1, 1).sd != Row(figure.conditions[0], (5.0,), 1, 1).sd
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([(8.2, 8.4), (4.0, 4.2), (3.1, 3.3)], "In the published order."),
+        (
+            [(8.2, 8.4), (4.0, 4.2), (9.1, 9.3)],
+            "NOT in the published order: two (9.2) is above none (8.3), two (9.2) is ",
+        ),
+        ([(8.2, 8.4), (4.0, 4.2), (3.9, 4.2)], "The published order is not shown: two and one are level."),
+        ([(8.0,), (4.0,), (3.0,)], "In the published order."),
+        ([(8.0,), (8.0,), (3.0,)], "The published order is not shown: one and none are level."),
+    ],
+)
+def test_whether_results_come_in_the_published_order_is_said(values, said):
+    """In the table, and of pairs further apart than two standard errors."""
+    figure = FIGURES["layers"]
+    rows = [Row(condition, found, 1, 1) for condition, found in zip(figure.conditions, values, strict=False)]
+    assert reproduce.order(rows).startswith(said)
+    assert view.table(figure, "quick", rows).splitlines()[-1].startswith(said)
+
+
+def test_nothing_is_said_where_nothing_is_compared_with_numbers():
+    figure = FIGURES["coupling"]
+    rows = [Row(condition, (5.0, 6.0), 1, 1) for condition in figure.conditions]
+    assert reproduce.order(rows) == ""
+    assert "order" not in view.table(figure, "quick", rows)
