@@ -69,7 +69,6 @@ class Data(Part):
     validation: int = Field(0, ge=0, description="training images held out, evaluated instead of the test images")
     classes: tuple[int, ...] | None = Field(None, description="labels of the images to keep, as [3, 8]; by default all")
     labels: Literal["class", "parity", "low_high"] = Field("class", description="ten digits, odd/even, or 0-4/5-9")
-
     shift: int = Field(
         0, ge=0, description="pixels by which training images are shifted at most, each time anew; square ones only"
     )

@@ -85,9 +85,15 @@ class TwoPhase(_OneByOne):
         if not is_number(self.window) or self.window <= 0:
             raise ConfigError(f"phases: window={self.window!r}: give a time of more than 0 ms.")
         lengths = []
-        for name, own, settle in zip(("forward", "target"), (self.forward, self.target), settles, strict=True):
+        wanted = zip(("forward", "target"), (self.forward, self.target), given, settles, strict=True)
+        for name, own, one, settle in wanted:
             lengths.append(self.window + (settle if is_number(settle) else 0.0) if own is None else own)
             _check(name, lengths[-1], settle, graph.dt)
+            if own is not None and one == "auto" and own - settle < self.window:
+                raise ConfigError(
+                    f"phases: {name!r} of {own:g} ms leaves a window of {own - settle:g} ms after settle='auto', which "
+                    f"takes {settle:g} ms: give a window instead of the length, or settle as a number."
+                )
         _check("test", self.test, settles[0], graph.dt)
         first, second = settles
         return replace(self, forward=lengths[0], target=lengths[1], settle=(first, second))

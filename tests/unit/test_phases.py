@@ -165,6 +165,11 @@ def test_phases_without_lengths_are_a_window_longer_than_cells_settle():
     assert two(settle=30.0) == TwoPhase(50.0, 50.0, (30.0, 30.0))
     found = TwoPhase(target=100.0, settle=("auto", 40.0), window=25.0).resolve(layered([3, 4, 2], "three_compartment"))
     assert found == TwoPhase(found.settle[0] + 25.0, 100.0, (found.settle[0], 40.0), 25.0)
+    late = TwoPhase(forward=found.settle[0] + 5.0)  # as long as a phase of 30 and 50 ms once was
+    with pytest.raises(ConfigError, match=r"leaves a window of 5 ms after settle='auto', which takes \d+ ms"):
+        late.resolve(layered([3, 4, 2], "three_compartment"))
+    late = TwoPhase(forward=found.settle[0] + 5.0, settle=(found.settle[0], "auto"))
+    assert late.resolve(layered([3, 4, 2], "three_compartment")).forward == late.forward
     with pytest.raises(ConfigError, match="depend on the graph"):
         TwoPhase(settle="auto").trial(graph(), STILL, 0, taught=True)
 
