@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
 FLAT = 37.0
 """Potential (units) beyond which the slope of the rate is lost in rounding: exp(-37) < 2^-53."""
-Recent: TypeAlias = "Sequence[tuple[int, Mapping[Want, Array]]]"
-"""Numbers of examples, and what was seen of each."""
+Recent: TypeAlias = "Sequence[tuple[int, Mapping[Average, Array]]]"
+"""Numbers of examples, and the :func:`readings` of each."""
 Finding: TypeAlias = "tuple[int, int, int, str]"
 """Example, population, cell and a sentence: of several, the smallest is the one to tell, on any number of ranks."""
 Counts: TypeAlias = "dict[str, tuple[int, int]]"
 """Population -> how many of its cells on this rank are beyond `FLAT`, and how many there are."""
+
+
+def readings(seen: Mapping[Want, Array]) -> dict[Average, Array]:
+    """Return what is looked at of what was seen: averages, which take little room until then."""
+    return {want: values for want, values in seen.items() if isinstance(want, Average)}
 
 
 def look(network: Network, recent: Recent) -> tuple[Finding | None, Counts]:
@@ -64,10 +69,9 @@ def sentence(looks: Sequence[tuple[Finding | None, Counts]], example: int) -> st
 def _in_readings(network: Network, recent: Recent) -> list[Finding]:
     found: list[Finding] = []
     order = {p.name: k for k, p in enumerate(network.graph.populations)}
-    kept = {example: {w: a for w, a in seen.items() if isinstance(w, Average)} for example, seen in recent}
-    for want in dict.fromkeys(want for seen in kept.values() for want in seen):
-        examples = [example for example, seen in kept.items() if want in seen]
-        values = np.array([kept[example][want] for example in examples])
+    for want in dict.fromkeys(want for _, seen in recent for want in seen):
+        examples = [example for example, seen in recent if want in seen]
+        values = np.array([seen[want] for _, seen in recent if want in seen])
         if np.isfinite(values).all():
             continue
         row, cell = np.argwhere(~np.isfinite(values))[0].tolist()
@@ -95,10 +99,10 @@ def _in_weights(network: Network, example: int) -> list[Finding]:
     ]
 
 
-def _on_the_flat(network: Network, seen: Mapping[Want, Array]) -> Counts:
+def _on_the_flat(network: Network, seen: Mapping[Average, Array]) -> Counts:
     counts: Counts = {}
     for want, values in seen.items():
-        if isinstance(want, Average) and want.quantity == "potential" and want.place == SOMA:
+        if want.quantity == "potential" and want.place == SOMA:
             local = values[network.local(want.population)] if want.whole else values
             counts.setdefault(want.population, (int(np.sum(np.abs(local) > FLAT)), len(local)))
     return counts

@@ -22,11 +22,11 @@ from segdend_plugin.model.parcels import Learned, in_turn
 from segdend_plugin.model.state import State
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.trial import Stimulus, Trial
-from segdend_plugin.model.wants import Quantity, Want
+from segdend_plugin.model.wants import Average, Quantity, Want
 from segdend_plugin.rule.allowed import Allowed, name_of
 from segdend_plugin.rule.base import Phases, Rule
 from segdend_plugin.schedules import Schedule, constant
-from segdend_plugin.tasks.base import Varied
+from segdend_plugin.tasks.base import shown
 from segdend_plugin.types import Array, is_number
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Learner(Examiner):
         self._callbacks: tuple[Callback, ...] = ()
         self._fingerprint = states.fingerprint(self.graph, rule=self.rule)
         self._open: tuple[Trial, dict[str, Want], Mapping[str, float]] | None = None
-        self._recent: list[tuple[int, Mapping[Want, Array]]] = []
+        self._recent: list[tuple[int, Mapping[Average, Array]]] = []
         self._factor, self._now = 1.0, self.rates
 
     def fit(
@@ -213,10 +213,7 @@ class Learner(Examiner):
         """Yield examples with their trials, made block by block."""
         while block := list(islice(order, BLOCK)):
             examples, numbers = zip(*block, strict=True)
-            if isinstance(task, Varied):
-                stimuli = task.varied(numbers, self.graph.seed, examples)
-            else:
-                stimuli = task.stimuli(numbers)
+            stimuli = shown(task, numbers, self.graph.seed, examples)
             taught = all(stimulus.target for stimulus in stimuli)
             if self.rule.needs_teacher and not taught:
                 raise DataError(
@@ -313,18 +310,14 @@ class Learner(Examiner):
                     f"rule {name_of(self.rule)}: fold made {after} of a state of {before}: keep names and shapes."
                 )
             self.rule_state = dict(state)
-        self._recent += enumerate(seen, self.example)
+        self._recent += enumerate(map(divergence.readings, seen), self.example)
         self.example += len(changed)
         self._meets_next = False
         if self.example % BLOCK < len(changed) or self.example == self.end:
             self.check_sound()
 
     def check_sound(self) -> None:
-        """Raise SegDendError on every rank if something that was seen or changed since the last check diverges.
-
-        Weights, biases, potentials and all else that was seen are to be finite, and no layer may be so far from rest
-        that it learns nothing any more (:mod:`segdend_plugin.divergence`).
-        """
+        """Raise SegDendError on every rank if what was seen or changed diverges (:mod:`segdend_plugin.divergence`)."""
         if not self._recent:
             return
         recent, self._recent = self._recent, []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -49,10 +49,6 @@ class Settled:
     signal: float
     examples: int
     repeats: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain data."""
-        return asdict(self)
 
 
 def settled(learner: Learner, task: Task, trials: int) -> Settled | None:

@@ -96,12 +96,16 @@ def order(rows: Sequence[Row]) -> str:
     A difference below two standard errors of the seeds is called level.
     """
     known = [row for row in rows if row.condition.published is not None]
+    if len(known) < 2:
+        return ""
+    if min(len(row.values) for row in known) < 2:
+        return "One seed tells no order."
     wrong, level = [], []
     for above, below in itertools.permutations(known, 2):
         if above.condition.published <= below.condition.published:  # type: ignore[operator]  # both have one
             continue
         difference = above.mean - below.mean
-        errors = [row.sd / sqrt(len(row.values)) if len(row.values) > 1 else 0.0 for row in (above, below)]
+        errors = [row.sd / sqrt(len(row.values)) for row in (above, below)]
         names = below.condition.name, above.condition.name
         if abs(difference) <= 2 * hypot(*errors):
             level.append("{} and {}".format(*names))
@@ -111,7 +115,7 @@ def order(rows: Sequence[Row]) -> str:
         return f"NOT in the published order: {', '.join(wrong)}."
     if level:
         return f"The published order is not shown: {', '.join(level)} are level."
-    return "In the published order." if len(known) > 1 else ""
+    return "In the published order."
 
 
 def smoothed_angle(folder: Path) -> tuple[Array, Array]:

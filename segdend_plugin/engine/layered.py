@@ -45,7 +45,7 @@ class Wiring:
     train_hidden
         Whether sets onto hidden layers learn.
     learn_feedback
-        Whether feedback learns.
+        Which feedback learns: none, that of the last hidden layer, or all.
     """
 
     forward: Landing = FORWARD

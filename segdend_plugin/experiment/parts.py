@@ -15,6 +15,7 @@ from segdend_plugin.model.places import Inputs as PerInput
 from segdend_plugin.rule.feedback import FeedbackKind
 from segdend_plugin.rule.inhibition import Onto, Silence, Source
 from segdend_plugin.rule.kolen_pollack import DECAY
+from segdend_plugin.rule.phases import Settle
 from segdend_plugin.rule.plateau import READOUTS
 from segdend_plugin.rules import RULES
 from segdend_plugin.schedules import SCHEDULES
@@ -23,7 +24,6 @@ from segdend_plugin.types import is_number
 Spread = Literal["paper", "released_code"]
 Location = Literal["blind", "gain"]
 Route = Literal["broadcast", "layerwise"]
-Settle = float | Literal["auto"]
 REPORT_EVERY = 100
 """Training examples between two reports of the running error."""
 

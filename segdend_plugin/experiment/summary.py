@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -149,7 +149,7 @@ def collect(run: Ended) -> Summary:
         repairs=network.ranks.broadcast(repairs(experiment) if network.ranks.is_root else {}),
         calibration=run.calibration,
         phases=times(teaching.phases(experiment).resolve(graph)),
-        settled=None if run.settled is None else run.settled.to_dict(),
+        settled=None if run.settled is None else asdict(run.settled),
         provenance=provenance(run.began, data),
     )
 

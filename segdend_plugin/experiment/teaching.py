@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segdend_plugin.experiment.config import Experiment
 from segdend_plugin.experiment.parts import Data
@@ -26,12 +26,12 @@ def rule(experiment: Experiment) -> Rule:
     """Return the rule that a description asks for."""
     own = experiment.rule
     made = RULES[own.name]
-    options: dict[str, Any] = {}
-    if issubclass(made, KolenPollack):
-        made, options = (made, {"decay": experiment.feedback.decay}) if experiment.layers.hidden else (Guerguiev, {})
+    if made is KolenPollack and not experiment.layers.hidden:
+        made = Guerguiev  # there is no feedback to be aligned
     if not issubclass(made, Guerguiev):
         other: Rule = made(phases=phases(experiment))
         return other
+    options = {"decay": experiment.feedback.decay} if made is KolenPollack else {}
     return made(
         plateau=own.plateau,
         plateau_gain=own.plateau_gain,

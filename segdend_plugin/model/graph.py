@@ -50,10 +50,7 @@ class Kind(Protocol):
 
     @property
     def filters(self) -> tuple[float, ...]:
-        """Time constants (ms) of what lies in a row between a spike and the potential that it moves: first its decay.
-
-        The first two are those of the postsynaptic potential, what follows is the cell's.
-        """
+        """Time constants (ms) in a row from a spike to what it moves: of its potential (decay, rise), of the cell."""
         ...
 
     def cost(self, dt: float) -> Cost:

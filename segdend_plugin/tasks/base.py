@@ -84,6 +84,11 @@ class Varied(Protocol):
         ...
 
 
+def shown(task: Task, numbers: Sequence[int], seed: int, examples: Sequence[int]) -> Sequence[Stimulus]:
+    """Return the stimuli of these examples of a task, as a network of a seed sees them when it learns."""
+    return task.varied(numbers, seed, examples) if isinstance(task, Varied) else task.stimuli(numbers)
+
+
 class Goal(Protocol):
     """What is wanted of the examples of a task: the half of it that does not depend on how stimuli come."""
 

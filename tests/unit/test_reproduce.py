@@ -97,8 +97,8 @@ def test_the_table_has_published_value_seeds_and_spread():
             "NOT in the published order: two (9.2) is above none (8.3), two (9.2) is ",
         ),
         ([(8.2, 8.4), (4.0, 4.2), (3.9, 4.2)], "The published order is not shown: two and one are level."),
-        ([(8.0,), (4.0,), (3.0,)], "In the published order."),
-        ([(8.0,), (8.0,), (3.0,)], "The published order is not shown: one and none are level."),
+        ([(8.0,), (4.0,), (3.0,)], "One seed tells no order."),
+        ([(8.0, 8.2), (8.0, 8.2), (3.0, 3.2)], "The published order is not shown: one and none are level."),
     ],
 )
 def test_whether_results_come_in_the_published_order_is_said(values, said):
