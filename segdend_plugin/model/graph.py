@@ -389,15 +389,12 @@ class Graph:
         width = max(len(p.name) for p in self.populations)
         for p in self.populations:
             marks = [mark for mark, there in (("taught", p.teacher), ("bias", p.bias)) if there]
-            lines.append(
-                f"  {p.name:{width}}  {p.size:6d} x {p.kind.label}" + (f"  ({', '.join(marks)})" if marks else "")
-            )
+            noted = f"  ({', '.join(marks)})" if marks else ""
+            lines.append(f"  {p.name:{width}}  {p.size:6d} x {p.kind.label}{noted}")
         for c in self.connections:
             delay = "own delays" if c.delay is None else f"{c.delay:g} ms"
             synapses = self.n_pre(c) * self[c.post].size
             count = f"{synapses} synapses ({synapses * 8 / 1e6:.3g} MB)" if c.form == "dense" else c.form
-            learned = "learned" if c.learned else "not learned"
-            lines.append(
-                f"  {c.name}: {' + '.join(c.pre)} -> {c.post}, {c.role}, {count}, {c.place}, {delay}, {learned}"
-            )
+            way, learned = f"{' + '.join(c.pre)} -> {c.post}, {c.role}", "learned" if c.learned else "not learned"
+            lines.append(f"  {c.name}: {way}, {count}, {c.place}, {delay}, {learned}")
         return "\n".join(lines)
