@@ -18,6 +18,7 @@ __version__ = "0.3.0"
 
 if TYPE_CHECKING:
     from segdend_plugin import callbacks, kinds, rules, schedules, tasks
+    from segdend_plugin.engine.kinds.stimuli import SpikeTeacher, Teacher
     from segdend_plugin.engine.layered import layered
     from segdend_plugin.engine.mpi import abort_on_error
     from segdend_plugin.engine.session import start
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from segdend_plugin.experiment.config import Experiment
     from segdend_plugin.experiment.config import load as load_experiment
     from segdend_plugin.experiment.run import evaluate, train
+    from segdend_plugin.hosts import attach
+    from segdend_plugin.hosts.given import Gids, NetCons
     from segdend_plugin.hosts.netpyne import create
-    from segdend_plugin.hosts.neuron import Gids, NetCons, Teacher, attach
     from segdend_plugin.learner import Learner
     from segdend_plugin.model.graph import Connections, Graph, Initial, Population
     from segdend_plugin.model.places import Landing, Place
@@ -42,6 +44,7 @@ __all__ = [
     "NetCons",
     "Place",
     "Population",
+    "SpikeTeacher",
     "Teacher",
     "abort_on_error",
     "attach",
@@ -62,17 +65,18 @@ __all__ = [
 _HOMES = {
     "Connections": ("model.graph", "Connections"),
     "Experiment": ("experiment.config", "Experiment"),
-    "Gids": ("hosts.neuron", "Gids"),
+    "Gids": ("hosts.given", "Gids"),
     "Graph": ("model.graph", "Graph"),
     "Initial": ("model.graph", "Initial"),
     "Landing": ("model.places", "Landing"),
     "Learner": ("learner", "Learner"),
-    "NetCons": ("hosts.neuron", "NetCons"),
+    "NetCons": ("hosts.given", "NetCons"),
     "Place": ("model.places", "Place"),
     "Population": ("model.graph", "Population"),
-    "Teacher": ("hosts.neuron", "Teacher"),
+    "SpikeTeacher": ("engine.kinds.stimuli", "SpikeTeacher"),
+    "Teacher": ("engine.kinds.stimuli", "Teacher"),
     "abort_on_error": ("engine.mpi", "abort_on_error"),
-    "attach": ("hosts.neuron", "attach"),
+    "attach": ("hosts", "attach"),
     "create": ("hosts.netpyne", "create"),
     "electrotonics": ("experiment.cells", "electrotonics"),
     "evaluate": ("experiment.run", "evaluate"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segdend_plugin.errors import ConfigError, DataError, SegDendError
+from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.model import state as states
 from segdend_plugin.model.changes import Before
 from segdend_plugin.model.graph import Graph
@@ -22,6 +22,9 @@ from segdend_plugin.model.trial import Stimulus, Trial
 from segdend_plugin.model.wants import Average, Filtered, Quantity, Want, Weights
 from segdend_plugin.rule.allowed import name_of, resolve_rates
 from segdend_plugin.rule.base import Local, Phases, Rule
+from segdend_plugin.rules import usual
+from segdend_plugin.tasks.base import Answer, check_stimulus
+from segdend_plugin.tasks.images import task_of
 from segdend_plugin.types import Array
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from segdend_plugin.engine.network import Network
+    from segdend_plugin.operating.survey import Survey
     from segdend_plugin.tasks.base import Task
 
 BLOCK = 100
@@ -44,7 +48,8 @@ class Examiner:
     network
         A network, or a graph that is then built.
     rule
-        The learning rule, that of Guerguiev et al. (2017) if none is given.
+        The learning rule, that of Guerguiev et al. (2017) if none is given: with measured scales
+        (`rules.Measured`) where taught cells are somebody's own.
     learning_rates
         By population (of all sets onto it, and of its bias) or by set, which overrides; or one number for all. What is
         not given is the rule's default.
@@ -69,17 +74,14 @@ class Examiner:
         learning_rates: Mapping[str, float] | float | None = None,
         phases: Phases | None = None,
     ) -> None:
-        if rule is None:
-            from segdend_plugin.rule.guerguiev import Guerguiev
-
-            rule = Guerguiev()
         if not hasattr(network, "graph") and not isinstance(network, Graph):
             raise ConfigError(f"network={network!r}: give a Graph, as of layered, or a network, as of create.")
+        graph = network if isinstance(network, Graph) else network.graph
+        rule = usual(graph) if rule is None else rule
         if not isinstance(rule, Rule) or isinstance(rule, type):
             raise ConfigError(f"rule={rule!r}: give a rule, as rules.Guerguiev().")
         if phases is not None and (isinstance(phases, type) or not hasattr(phases, "trials")):
             raise ConfigError(f"phases={phases!r}: give phases, as rules.TwoPhase().")
-        graph = network if isinstance(network, Graph) else network.graph
         self.graph, self.rule, self.phases = graph, rule, phases
         self._rule_wants = tuple(rule.wants(graph))  # refuses a graph before it is built
         self._wants_before = tuple(rule.wants_before(graph))
@@ -120,7 +122,7 @@ class Examiner:
         dict
             Taught population -> shape (examples, n), the same on every rank.
         """
-        known = self._as_task(task, None, asked=True)
+        known = task_of(self.graph, task, answer=self._quantity(), asked=True)
         phases, numbers = self._phases_of(known), range(len(known)) if numbers is None else numbers
         found = []
         for first in range(0, len(numbers), BLOCK):
@@ -136,12 +138,12 @@ class Examiner:
 
     def predict(self, task: Task | Array) -> Array:
         """Return classes or rates of all examples, as the task decodes the answers."""
-        known = self._as_task(task, None, asked=True)
+        known = task_of(self.graph, task, answer=self._quantity(), asked=True)
         return known.decode(self.answers(known))
 
     def score(self, task: Task | Array, targets: Array | None = None) -> float:
         """Return how good the answers are: accuracy for classes, R2 for rates."""
-        known = self._as_task(task, targets)
+        known = task_of(self.graph, task, targets, answer=self._quantity())
         return known.score(self.answers(known), range(len(known)))
 
     def present(
@@ -176,6 +178,31 @@ class Examiner:
             trial, Purpose.TRAINING_SPIKES, wants, self._before(trial), rates=self.rates, state=self.rule_state
         )
         return Outcome(trial.example, -1, trial, {p: seen[want] for p, want in answers.items()}, seen.values)
+
+    def survey(self, task: Task, *, tune: bool = False) -> Survey:
+        """Measure in the running model where cells of somebody's own fire, before the first example is learned.
+
+        Parameters
+        ----------
+        task
+            Whose stimuli are shown.
+        tune
+            Whether weights are placed accordingly: each cell's mean at the middle of the rise of its rate, patterns
+            spread over a part of it, the least teacher that is obeyed, and the least feedback that is seen.
+
+        Returns
+        -------
+        Survey
+            What was measured: a table (`str`) and a figure (`plot`). It becomes part of the state.
+
+        Raises
+        ------
+        ConfigError
+            If a population cannot be driven.
+        """
+        from segdend_plugin.operating.survey import survey
+
+        return survey(self, task, tune=tune)
 
     def weights(self, connections: str, *, effective: bool = False) -> Array:
         """Return the weights of a set, the same on every rank; every rank calls it alike.
@@ -283,33 +310,10 @@ class Examiner:
             self._cached[key] = tuple(dict.fromkeys((*of_rule, *answers.values(), *extra))), answers
         return self._cached[key]
 
-    def _quantity(self) -> Quantity:
+    def _quantity(self) -> Answer:
         """Return what taught cells answer where no task says it."""
         offered = all(("potential", SOMA.region) in p.kind.offers for p in self.graph.taught)
         return "potential" if offered else "rate"
-
-    def _as_task(self, task: Task | Array, targets: Array | None, *, asked: bool = False) -> Task:
-        """Return a task that fits the network, from images where it is none; to be `asked`, these need no labels."""
-        from segdend_plugin.tasks import base
-
-        if not isinstance(task, np.ndarray):
-            if targets is not None:
-                raise ConfigError("targets: a task has its own: leave them out, or give images instead of the task.")
-            base.check(task, self.graph)
-            return task
-        if targets is None and not asked:
-            raise DataError("targets=None: the images have no labels: give one for each.")
-        from segdend_plugin.tasks.images import arrays
-
-        if len(self.graph.inputs) != 1 or len(self.graph.taught) != 1:
-            raise ConfigError("images: the graph has several inputs or taught populations: give a task instead.")
-        source, answer = self.graph.inputs[0], self.graph.taught[0]
-        labels = np.zeros(len(task), dtype=np.int64) if targets is None else targets
-        made: Task = arrays(
-            task, labels, input=source.name, output=answer.name, classes=answer.size, answer=self._quantity()
-        )
-        base.check(made, self.graph)
-        return made
 
     def _phases_of(self, task: Task | None) -> Phases:
         chosen = self.phases
@@ -350,8 +354,6 @@ class Examiner:
         example: int | None = None,
     ) -> Trial:
         """Return the trial of a stimulus of no task."""
-        from segdend_plugin.tasks.base import check_stimulus
-
         inputs = {p.name: p.size for p in self.graph.inputs}
         outputs = {p.name: p.size for p in self.graph.taught} if stimulus.target else {}
         check_stimulus("stimulus", stimulus, inputs, outputs)

@@ -27,6 +27,7 @@ from segdend_plugin.rule.allowed import Allowed, name_of
 from segdend_plugin.rule.base import Phases, Rule
 from segdend_plugin.schedules import Schedule, constant
 from segdend_plugin.tasks.base import shown
+from segdend_plugin.tasks.images import task_of
 from segdend_plugin.types import Array, is_number
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Learner(Examiner):
         SegDendError
             If anything does not fit; nothing has been shown then. Or if potentials are no longer finite.
         """
-        known = self._as_task(task, targets)
+        known = task_of(self.graph, task, targets, answer=self._quantity())
         check_whole("epochs", epochs, 0)
         check_whole("batch", batch, 1)
         phases, start, n = self._phases_of(known), self.example, len(known)
@@ -156,7 +157,7 @@ class Learner(Examiner):
         total
             Length of the run that the schedule counts with; needed where learning rates are not constant.
         """
-        known = self._as_task(task, targets)
+        known = task_of(self.graph, task, targets, answer=self._quantity())
         check_whole("batch", batch, 1)
         phases, start, n = self._phases_of(known), self.example, len(known)
         total = self._total(total)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from segdend_plugin.model.changes import Along, Before, Bias, Change, Changes, Decay, Outer
+from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.places import NEXUS, SOMA, Place
 from segdend_plugin.model.wants import Average, Filtered, Trace, Want, Weights
 from segdend_plugin.rule.backprop import Backprop
@@ -17,6 +18,7 @@ from segdend_plugin.rule.check import check
 from segdend_plugin.rule.feedback import Feedback
 from segdend_plugin.rule.guerguiev import Guerguiev, error_of_taught, soma, taught_rate
 from segdend_plugin.rule.kolen_pollack import KolenPollack
+from segdend_plugin.rule.measured import Measured
 from segdend_plugin.rule.phases import OnePhase, TwoPhase, Windows
 from segdend_plugin.rule.plateau import READOUTS, Readout
 from segdend_plugin.rule.targets import output_scale, postsynaptic_change
@@ -29,6 +31,13 @@ RULES: dict[str, type[Any]] = {
     "urbanczik_senn": UrbanczikSenn,
 }
 """By the names that descriptions know them by; each takes `phases`."""
+
+
+def usual(graph: Graph) -> Rule:
+    """Return the rule that a graph is taught by if nobody names one."""
+    measured = any(getattr(p.kind, "measured", False) for p in graph.taught)
+    return Measured() if measured else Guerguiev()
+
 
 __all__ = [
     "NEXUS",
@@ -48,6 +57,7 @@ __all__ = [
     "Guerguiev",
     "KolenPollack",
     "Local",
+    "Measured",
     "OnePhase",
     "Outer",
     "Phases",
@@ -67,4 +77,5 @@ __all__ = [
     "postsynaptic_change",
     "soma",
     "taught_rate",
+    "usual",
 ]

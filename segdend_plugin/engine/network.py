@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from segdend_plugin.engine.background import Background
-from segdend_plugin.engine.kinds.base import Cells
+from segdend_plugin.engine.kinds.base import Cells, Shown
 from segdend_plugin.engine.kinds.poisson import InputCells
 from segdend_plugin.engine.learned import Bound, Factors, Learned, joined
 from segdend_plugin.engine.mpi import Ranks
@@ -20,6 +20,7 @@ from segdend_plugin.engine.sets import Sets
 from segdend_plugin.errors import ConfigError, DataError, SegDendError
 from segdend_plugin.model.changes import Before, Changes
 from segdend_plugin.model.graph import Graph
+from segdend_plugin.model.operating import OperatingPoint
 from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus, Trial
 from segdend_plugin.model.wants import Want, Weights
@@ -111,6 +112,16 @@ class Network:
             self._gains[key] = np.full(cells.population.size if whole else cells.n, cells.gain)
         return self._gains[key]
 
+    def point(self, population: str) -> OperatingPoint:
+        """Return where the cells of a population fire, as it was measured."""
+        point: OperatingPoint | None = getattr(self._cells_of(population), "point", None)
+        if point is None:
+            raise ConfigError(
+                f"population {population!r}: its operating point was not measured: call "
+                "learner.survey(task, tune=True) first."
+            )
+        return point
+
     def whole(self, population: str, values: Array) -> Array:
         """Return values of all cells of a population on every rank; every rank must call this.
 
@@ -176,7 +187,7 @@ class Network:
             What was wanted.
         """
         h = self._h
-        self._prepare(trial, wants, before)
+        self._prepare(trial, purpose, wants, before)
         self._tell(trial, purpose)
         h.dt = trial.dt
         h.finitialize(self._rest)
@@ -188,7 +199,7 @@ class Network:
         h = self._h
         if h.dt != trial.dt:
             raise ConfigError(f"trial: NEURON's dt is {h.dt:g} ms, the network's is {trial.dt:g}: set them alike.")
-        self._prepare(trial, wants, before, h.t)
+        self._prepare(trial, purpose, wants, before, h.t)
         self._tell(trial, purpose, h.t)
         self._waiting = (trial, purpose, h.t)
         self._readings.restart()
@@ -221,7 +232,9 @@ class Network:
             raise ConfigError("rule: before a trial only weights can be wanted: leave the others to after it.")
         return Seen(self, trial, Purpose.TRAINING_SPIKES, -1, values, _NOTHING, state)
 
-    def _prepare(self, trial: Trial, wants: Sequence[Want], before: Before | None, begin: float = 0.0) -> None:
+    def _prepare(
+        self, trial: Trial, purpose: Purpose, wants: Sequence[Want], before: Before | None, begin: float = 0.0
+    ) -> None:
         self.check_alive()
         if trial.dt != self.graph.dt:
             raise ConfigError(f"trial: its dt is {trial.dt:g} ms, the network's {self.graph.dt:g}: make it anew.")
@@ -232,7 +245,7 @@ class Network:
         for one in self.sets.values():
             one.prepare(trial, keep=bool(plan.traces), begin=begin)
         for cells in self.cells.values():
-            cells.prepare(trial, begin)
+            cells.prepare(trial, purpose, begin)
         self._show(trial.stimulus, taught=trial.taught)
         self._trials += 1
         self._waiting = None
@@ -245,7 +258,7 @@ class Network:
     def _show(self, stimulus: Stimulus, *, taught: bool) -> None:
         for population in self.graph.inputs:
             cells = self.cells[population.name]
-            if isinstance(cells, InputCells):
+            if isinstance(cells, Shown):
                 if population.name not in stimulus.drive:
                     raise DataError(f"stimulus: it has no drive for {population.name!r}: give it levels or spikes.")
                 cells.show(stimulus.drive[population.name])

@@ -9,6 +9,7 @@ import numpy as np
 
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Graph
+from segdend_plugin.model.operating import OperatingPoint
 from segdend_plugin.model.places import SOMA
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.trial import Trains, Trial
@@ -88,6 +89,10 @@ class Seen:
     def gain(self, population: str, *, whole: bool = False) -> Array:
         """Return k_b of each cell: of this rank's, or of all."""
         return self._network.gain(population, whole=whole)
+
+    def point(self, population: str) -> OperatingPoint:
+        """Return where the cells of a population fire, as it was measured."""
+        return self._network.point(population)
 
     def stream(self, purpose: int, *identity: int) -> np.random.Generator:
         """Return a generator keyed by the network's seed, a purpose of the rule's own, and identity."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT
 from segdend_plugin.engine.along import adjoint, mean_of_windows
@@ -17,8 +18,15 @@ from segdend_plugin.model.graph import Connections, Graph
 from segdend_plugin.model.trial import Trial
 from segdend_plugin.types import Array, HocObject, Integers
 
-Synapse = tuple[int, int, HocObject]
-"""Where the presynaptic cell stands in the set and the postsynaptic one in its population, and the NetCon."""
+NetConOrPair = HocObject | tuple[HocObject, HocObject]
+"""A NetCon whose weight learns, or one that excites and one that inhibits, which share a signed weight."""
+Synapse = tuple[int, int, NetConOrPair]
+"""Where the presynaptic cell stands in the set and the postsynaptic one in its population, and the NetCon or pair."""
+
+
+def parts(one: NetConOrPair) -> tuple[HocObject, ...]:
+    """Return the NetCons of a synapse."""
+    return one if isinstance(one, tuple) else (one,)
 
 
 class Sparse:
@@ -41,6 +49,8 @@ class Sparse:
     unit
         Drive (units of the rule) that a weight of 1 makes of a filtered train of 1/ms: what a rule changes is a weight
         times this. Weights and bounds are the NetCons' own.
+    ratio
+        How many times stronger the inhibitory NetCon of a pair is for a weight of -1 than the other one for 1.
     """
 
     def __init__(
@@ -53,24 +63,25 @@ class Sparse:
         gids: Sequence[int],
         index: int = 0,
         unit: float = 1.0,
+        ratio: float = 1.0,
     ) -> None:
-        from neuron import h
-
-        self.connections, self._dt, self._unit = connections, graph.dt, unit
+        self.connections, self._dt, self.unit, self._ratio = connections, graph.dt, unit, ratio
+        self.limit = float("inf")
+        """Largest weight, of either sign, once it was measured."""
         self.n_pre, self._n_post = graph.n_pre(connections), graph[connections.post].size
         column = {position: k for k, position in enumerate(np.asarray(local).tolist())}
         ordered = sorted(synapses, key=lambda synapse: (synapse[1], synapse[0]))
         self.pre = np.array([pre for pre, _, _ in ordered], dtype=np.int64)
         self.post_positions = np.array([post for _, post, _ in ordered], dtype=np.int64)
         self.column = np.array([column[post] for _, post, _ in ordered], dtype=np.int64)
-        self.netcons = [netcon for *_, netcon in ordered]
+        self.netcons = [parts(one)[0] for *_, one in ordered]
         self.delays = np.array([netcon.delay for netcon in self.netcons])
-        self._pointers = h.PtrVector(max(len(ordered), 1))
-        self._values = h.Vector(max(len(ordered), 1))
-        for k, netcon in enumerate(self.netcons):
-            self._pointers.pset(k, netcon._ref_weight[index])
-        self._pointers.gather(self._values)
-        self.weights: Array = self._values.as_numpy()[: len(ordered)]
+        self._wires = _Wires(self.netcons, index)
+        self._against = {k: parts(one)[1] for k, (*_, one) in enumerate(ordered) if isinstance(one, tuple)}
+        self._paired = np.array(list(self._against), dtype=np.int64)
+        self._other_wires = _Wires(list(self._against.values()), index)
+        self.weights: Array = np.zeros(len(ordered))
+        self._take_from_netcons()
         self.constant: Array = np.zeros(len(column))
         everyone = np.concatenate(ranks.allgather(np.stack([self.post_positions, self.pre])), axis=1)
         # all synapses onto a cell are on one rank, in one order there
@@ -119,8 +130,7 @@ class Sparse:
     def prepare(self, trial: Trial, *, keep: bool, begin: float = 0.0) -> None:
         """Make ready for a trial."""
         self._trial, self._begin, self._arrived = trial, begin, None
-        if self.netcons:
-            self._pointers.gather(self._values)  # somebody else may have changed them
+        self._take_from_netcons()
 
     def restart(self) -> None:
         """Begin a trial without initialisation."""
@@ -169,7 +179,7 @@ class Sparse:
 
     def effective(self) -> Array:
         """Return the weights in units of the rule."""
-        weights: Array = self._unit * self.weights
+        weights: Array = self.unit * self.weights
         return weights
 
     def factors(self, change: Outer | Along | Decay, windows: Mapping[str, int], *, keep: bool) -> Factors:
@@ -199,7 +209,7 @@ class Sparse:
             added = pre * post[self.column]
 
         def add() -> None:
-            self.weights[:] += added / self._unit
+            self.weights[:] += added / self.unit
 
         return Bound(None, add)
 
@@ -208,12 +218,31 @@ class Sparse:
         if not self.connections.learned:
             return
         low, high = self.connections.bounds
-        np.clip(self.weights, low, high, out=self.weights)
+        np.clip(self.weights, max(low, -self.limit), min(high, self.limit), out=self.weights)
         self._tell()
 
+    def put(self, weights: Array) -> None:
+        """Let the synapses of this rank have other weights."""
+        self.weights[:] = weights
+        self._tell()
+
+    def _take_from_netcons(self) -> None:
+        """Take the weights that the NetCons have, which somebody else may have changed."""
+        changed = self._wires.gather()
+        changed[self._paired] |= self._other_wires.gather()
+        if changed.any():  # those alone: a signed weight is not the same to the last bit when it is put together again
+            taken = self._wires.values.copy()
+            taken[self._paired] -= self._other_wires.values / self._ratio
+            self.weights[changed] = taken[changed]
+
     def _tell(self) -> None:
-        if self.netcons:
-            self._pointers.scatter(self._values)
+        """Let the NetCons have the weights: of a pair, one has the positive and the other the negative part."""
+        self._wires.values[:] = self.weights
+        signed = self.weights[self._paired]
+        self._wires.values[self._paired] = np.maximum(signed, 0.0)
+        self._other_wires.values[:] = self._ratio * np.maximum(-signed, 0.0)
+        self._wires.scatter()
+        self._other_wires.scatter()
 
     def matrix(self, whole: Array) -> Array:
         """Return the weights of all ranks as a matrix, 0 where there is no synapse; those of a pair of cells add up."""
@@ -232,8 +261,49 @@ class Sparse:
 
     def close(self) -> None:
         """Give up every NEURON object of ours; the NetCons are the host's."""
-        self.weights = self.weights.copy()
-        self.netcons, self._ears, self._listener = [], [], None
-        del self._pointers, self._values
+        self.netcons, self._ears, self._listener, self._against = [], [], None, {}
+        self._wires.close()
+        self._other_wires.close()
         if hasattr(self, "_section"):
             del self._section
+
+
+class _Wires:
+    """Weights of NetCons, all read or written at once.
+
+    Parameters
+    ----------
+    netcons
+        Of this rank.
+    index
+        Which number of each one's weights.
+    """
+
+    def __init__(self, netcons: Sequence[HocObject], index: int) -> None:
+        from neuron import h
+
+        self._pointers, self._vector = h.PtrVector(max(len(netcons), 1)), h.Vector(max(len(netcons), 1))
+        for k, netcon in enumerate(netcons):
+            self._pointers.pset(k, netcon._ref_weight[index])
+        self.values: Array = self._vector.as_numpy()[: len(netcons)]
+        self._n = len(netcons)
+        self._known: Array = np.full(len(netcons), np.nan)
+
+    def gather(self) -> NDArray[np.bool_]:
+        """Read them into `values`, and return which ones somebody has changed since they were read or written."""
+        if self._n:
+            self._pointers.gather(self._vector)
+        changed: NDArray[np.bool_] = self._known != self.values
+        self._known[:] = self.values
+        return changed
+
+    def scatter(self) -> None:
+        """Write `values`."""
+        if self._n:
+            self._pointers.scatter(self._vector)
+            self._known[:] = self.values
+
+    def close(self) -> None:
+        """Give up every NEURON object."""
+        self.values = self.values.copy()
+        del self._pointers, self._vector

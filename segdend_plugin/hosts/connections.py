@@ -19,8 +19,9 @@ refused.
 
 from __future__ import annotations
 
+import contextlib
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -41,6 +42,11 @@ MECHANISM = "SegDend"
 INPUT, LUMPED, LINEAR = "SegDendInput", "SegDendLumped", "SegDendLinear"
 FIELDS = ("preConds", "postConds", "sec", "delay", "plast")
 """What is read of a connection rule of ours."""
+NETCONS = (
+    *("probability", "convergence", "divergence", "connList", "connFunc", "weight", "synMech", "synsPerConn", "loc"),
+    *("threshold", "weightIndex"),
+)
+"""What only rules that NetPyNE itself connects have."""
 ROLES = ("forward", "feedback", "inhibition")
 _OLD_ROLES = {"feedforward": "forward"}
 _LANDING = {field.name for field in fields(Landing)} - {"region"}
@@ -217,11 +223,12 @@ def _time_constant(secs: Mapping[str, Any]) -> float:
 
 def _read(label: str, rule: Mapping[str, Any]) -> Rule | None:
     """Return what a connection rule says; None if it is NetPyNE's own."""
-    try:
-        if not _is_ours(rule):
+    with of_rule(label):
+        if not is_ours(rule) or not is_dense(rule):
             return None
         _refuse_other_fields(rule)
-        params = _params(rule["plast"])
+        params = params_of(rule["plast"])
+        params.pop("dense", None)
         role, sec, delay = _role(params.pop("role", None)), _sec(rule), _delay(rule)
         pre, post = _pops(rule, "preConds"), _pops(rule, "postConds")
         if role == "inhibition":
@@ -230,11 +237,19 @@ def _read(label: str, rule: Mapping[str, Any]) -> Rule | None:
         more = {key: params.pop(key) for key in _SET & params.keys()}
         initial = {key: params.pop(key) for key in _INITIAL & params.keys()}
         return Rule(label, role, pre, post, delay, _landing(role, sec, params), _initial(role, initial), more)
+
+
+@contextlib.contextmanager
+def of_rule(label: str) -> Iterator[None]:
+    """Let errors say which rule they are of."""
+    try:
+        yield
     except ConfigError as error:
         raise ConfigError(f"connParams[{label!r}]: {error}") from None
 
 
-def _is_ours(rule: Mapping[str, Any]) -> bool:
+def is_ours(rule: Mapping[str, Any]) -> bool:
+    """Whether a connection rule is marked."""
     plast = rule.get("plast")
     mech = plast.get("mech") if isinstance(plast, Mapping) else plast
     if mech == "SegDendProjection":
@@ -242,6 +257,16 @@ def _is_ours(rule: Mapping[str, Any]) -> bool:
     if plast == MECHANISM:
         raise ConfigError(f"plast={plast!r}: give {{'mech': {MECHANISM!r}, 'params': {{'role': ...}}}}.")
     return bool(mech == MECHANISM)
+
+
+def is_dense(rule: Mapping[str, Any]) -> bool:
+    """Whether a marked rule becomes a dense set: as it says, or where no field of it speaks of single connections."""
+    said = params_of(rule["plast"]).get("dense")
+    if said is None:
+        return not any(key in rule for key in NETCONS)
+    if not isinstance(said, bool):
+        raise ConfigError(f"dense={said!r}: give True or False.")
+    return said
 
 
 def _refuse_other_fields(rule: Mapping[str, Any]) -> None:
@@ -253,7 +278,8 @@ def _refuse_other_fields(rule: Mapping[str, Any]) -> None:
         )
 
 
-def _params(plast: Mapping[str, Any]) -> dict[str, Any]:
+def params_of(plast: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `plast` says beside the mechanism."""
     other = next((key for key in plast if key not in ("mech", "params")), None)
     if other is not None:
         raise ConfigError(f"plast has {other}={plast[other]!r}: move it into plast.params.")

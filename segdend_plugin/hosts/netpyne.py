@@ -16,7 +16,7 @@ import contextlib
 import functools
 import io
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from segdend_plugin.cells.calibration import Synapse
@@ -27,7 +27,9 @@ from segdend_plugin.engine.kinds.measured import Measured
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.session import Session, session
 from segdend_plugin.errors import ConfigError, SegDendError
+from segdend_plugin.hosts import marked as marks
 from segdend_plugin.hosts.connections import INPUT, LINEAR, LUMPED, Kinds, graph_of, take_rules
+from segdend_plugin.hosts.neuron import V_INIT, check_free, join
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.streams import check_seed
 from segdend_plugin.types import HocObject
@@ -46,8 +48,15 @@ def create(
     calibration: Equalised = "per_site",
     location: str = "blind",
     synapse: Synapse = Synapse(),  # noqa: B008  frozen
+    teachers: Mapping[str, str | Sequence[str]] | None = None,
+    exact: bool = True,
 ) -> Network:
-    """Build a network as ``netpyne.sim.create`` does, with dense sets that learn; every rank must call this.
+    """Build a network as ``netpyne.sim.create`` does, with sets that learn; every rank must call this.
+
+    Marked rules that say with which probability, weight or synapse cells are connected remain NetPyNE's: their cells
+    spike as their owner made them, and their NetCons learn (:mod:`segdend_plugin.hosts.marked`). Others, and those with
+    ``'dense': True``, become dense sets between cells of the plugin (:mod:`segdend_plugin.hosts.connections`). A model
+    has rules of one of these kinds.
 
     Parameters
     ----------
@@ -64,7 +73,13 @@ def create(
     location
         Whether synapses learn ``"blind"`` to their place, or in proportion to its ``"gain"``.
     synapse
-        What a drive opens on cable cells: a current, or conductances.
+        What a drive opens on cable cells: a current, or conductances. This and the four before it are of dense sets.
+    teachers
+        By population that is to be taught, the labels of those `stimSourceParams` (IClamps, or NetStims without noise)
+        that teach it; by default, populations that forward rules reach, but no feedback rule, get teachers of the
+        plugin's. `teachers` and `exact` are of rules that NetPyNE connects.
+    exact
+        As of :func:`segdend_plugin.hosts.neuron.attach`.
 
     Returns
     -------
@@ -80,9 +95,108 @@ def create(
     """
     check_seed(seed)  # before the network that was built last is given up
     kinds = Kinds(somatic_gain, Scale(_rest(sim_config), unit, calibration), synapse, location)
+    marked, rules = marks.take(net_params.connParams), take_rules(net_params.connParams)
+    if marked and rules:
+        raise ConfigError(
+            f"connParams: {next(iter(rules))!r} is a dense set, and NetPyNE connects {next(iter(marked))!r}, but dense "
+            "sets reach cells of the plugin only: give both what NetPyNE connects by, or neither."
+        )
+    if sim_config.cvode_active:
+        raise ConfigError("simConfig.cvode_active=True: NEURON's time step varies then: set it to False.")
     session().begin(owns_gids=True)
-    rules = take_rules(net_params.connParams)
+    if marked:
+        return _connected(net_params, sim_config, marked, _labels(teachers), seed, exact=exact)
     return construct(net_params, sim_config, lambda sim: graph_of(sim, rules, kinds, seed, sim_config.dt), set(rules))
+
+
+def attach(
+    sim: Any,
+    *,
+    seed: int = 0,
+    teachers: Mapping[str, str | Sequence[str]] | None = None,
+    exact: bool = True,
+) -> Network:
+    """Take a model that NetPyNE has built step by step, so that its marked rules learn; every rank calls this.
+
+    Parameters
+    ----------
+    sim
+        ``netpyne.sim``, after ``sim.net.connectCells`` and ``sim.net.addStims``, or after ``sim.create`` or
+        ``sim.load``. Its marked rules are found in ``sim.net.params``, and their connections by the rule's label.
+    seed, teachers, exact
+        As of :func:`create`.
+
+    Returns
+    -------
+    Network
+        This rank's part, for a `Learner`.
+
+    Raises
+    ------
+    ConfigError
+        If no rule is marked, or rules do not make sense.
+    SegDendError
+        If the process holds a network that the plugin has built.
+    """
+    check_seed(seed)
+    marked = marks.take(sim.net.params.connParams)
+    if not marked:
+        raise ConfigError(
+            f"connParams: no rule has 'plast': {{'mech': {marks.MECHANISM!r}}}: mark those that are to learn."
+        )
+    check_free(session())
+    sim.cfg.random123 = True
+    with _quiet(sim.cfg):
+        _pre_run(sim)
+    return _join(sim, marked, _labels(teachers), seed, exact=exact, begun=False)
+
+
+def _labels(teachers: Mapping[str, str | Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
+    return {name: (own,) if isinstance(own, str) else tuple(own) for name, own in (teachers or {}).items()}
+
+
+def _connected(
+    net_params: Any,
+    sim_config: Any,
+    marked: Mapping[str, marks.Marked],
+    teachers: Mapping[str, Sequence[str]],
+    seed: int,
+    *,
+    exact: bool,
+) -> Network:
+    """Let NetPyNE make a model whose marked rules it connects, and take it."""
+    from netpyne import sim
+
+    with _quiet(sim_config):
+        sim.initialize(netParams=net_params, simConfig=sim_config)
+        rules = sim.net.params.connParams
+        plasticity = {label: rules[label].pop("plast") for label in marked}  # NetPyNE knows no such mechanism
+        sim.net.createPops()
+        sim.net.createCells()
+        sim.net.connectCells()
+        sim.net.addStims()
+        sim.net.addRxD()
+        sim.setupRecording()
+        for label, said in plasticity.items():
+            rules[label]["plast"] = said
+        _pre_run(sim)
+    return _join(sim, marked, teachers, seed, exact=exact, begun=True)
+
+
+def _join(
+    sim: Any,
+    marked: Mapping[str, marks.Marked],
+    teachers: Mapping[str, Sequence[str]],
+    seed: int,
+    *,
+    exact: bool,
+    begun: bool,
+) -> Network:
+    model = marks.model_of(sim, session().ranks, marked, teachers)
+    v_init = float(sim.cfg.hParams.get("v_init", V_INIT))
+    return join(
+        session(), model.populations, model.sets, model.background, seed, None, v_init, exact=exact, begun=begun
+    )
 
 
 def construct(

@@ -9,6 +9,7 @@ import numpy as np
 
 from segdend_plugin.model.changes import Before, Changes
 from segdend_plugin.model.graph import Graph
+from segdend_plugin.model.operating import OperatingPoint
 from segdend_plugin.model.trial import Stimulus, Trains, Trial
 from segdend_plugin.model.wants import Want
 from segdend_plugin.types import Array, Integers
@@ -73,6 +74,10 @@ class Seen(Protocol):
 
     def gain(self, population: str, *, whole: bool = False) -> Array:
         """Return k_b, the steady somatic potential for unit basal drive, of each cell."""
+        ...
+
+    def point(self, population: str) -> OperatingPoint:
+        """Return where the cells of a population fire, as it was measured (`Learner.survey`)."""
         ...
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.changes import Along, Before, Bias, Changes, Decay, Outer
 from segdend_plugin.model.graph import Connections, Cost, Graph, Initial, Population
+from segdend_plugin.model.operating import OperatingPoint
 from segdend_plugin.model.places import FEEDBACK, SOMA
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.trial import Stimulus, Trains, Trial
@@ -181,6 +182,10 @@ class _Deal:
         p = self.graph[population]
         gains = self._draw("gain", population).uniform(0.5, 0.9, p.size)
         return gains if whole else gains[self.local(population)]
+
+    def point(self, population: str) -> OperatingPoint:
+        steps = {c.name: 0.5 for c in self.graph.onto(population, "forward")}
+        return OperatingPoint(np.array([0.0, 2.0]), np.array([0.0, 0.05]), 0.5, 1.5, 0.05, 1.0, 2.0, 1.0, 0.04, steps)
 
     def stream(self, purpose: int, *identity: int) -> np.random.Generator:
         return stream(self.graph.seed, Purpose.RULE, purpose, *identity)

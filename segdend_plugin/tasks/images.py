@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from segdend_plugin.errors import DataError
+from segdend_plugin.errors import ConfigError, DataError
+from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.trial import Stimulus
 from segdend_plugin.rule.base import Phases
-from segdend_plugin.tasks.base import Aimed, Answer, Classes, check_levels, digest_of
+from segdend_plugin.tasks.base import Aimed, Answer, Classes, Task, check, check_levels, digest_of
 from segdend_plugin.types import Array, Integers
 
 DIGITS_TRAIN = 1437
@@ -353,3 +354,40 @@ def check_fits(dataset: Dataset, n_output: int) -> None:
             f"data.path: training images have {dataset.train.rates.shape[1]} pixels and test images "
             f"{dataset.held_out.rates.shape[1]}: give images of one size."
         )
+
+
+def task_of(
+    graph: Graph, task: Task | Array, targets: Array | None = None, *, answer: Answer = "potential", asked: bool = False
+) -> Task:
+    """Return a task that fits a graph, from images where it is none.
+
+    Parameters
+    ----------
+    graph
+        With one input and one taught population, if images are given.
+    task, targets
+        A task, or images with their labels.
+    answer
+        What taught cells answer to images.
+    asked
+        Whether only answers are wanted, so that images need no labels.
+
+    Raises
+    ------
+    SegDendError
+        If they do not fit.
+    """
+    if not isinstance(task, np.ndarray):
+        if targets is not None:
+            raise ConfigError("targets: a task has its own: leave them out, or give images instead of the task.")
+        check(task, graph)
+        return task
+    if targets is None and not asked:
+        raise DataError("targets=None: the images have no labels: give one for each.")
+    if len(graph.inputs) != 1 or len(graph.taught) != 1:
+        raise ConfigError("images: the graph has several inputs or taught populations: give a task instead.")
+    source, output = graph.inputs[0], graph.taught[0]
+    labels = np.zeros(len(task), dtype=np.int64) if targets is None else targets
+    made = arrays(task, labels, input=source.name, output=output.name, classes=output.size, answer=answer)
+    check(made, graph)
+    return made

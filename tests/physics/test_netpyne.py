@@ -65,6 +65,7 @@ def refuse(model, *words):
 )
 def test_fields_of_netpyne_that_are_not_read(model, field, value):
     model.connParams["up"][field] = value
+    model.connParams["up"]["plast"]["params"]["dense"] = True
     refuse(model, "connParams['up']", f"{field}={value!r}", "preConds, postConds, sec, delay, plast", "remove")
 
 

@@ -16,7 +16,8 @@ from segdend_plugin.engine.synapses import Landed, Synapses
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Connections, Graph, Population
 from segdend_plugin.model.places import Place
-from segdend_plugin.model.trial import Signal, Trial, Window
+from segdend_plugin.model.streams import Purpose
+from segdend_plugin.model.trial import Drive, Signal, Trial, Window
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.types import Array, HocObject, Integers, Section, Segment
 
@@ -260,7 +261,7 @@ class Cells:
             return [self.graph.set(place.of)]
         return [c for c in self.graph.onto(self.name) if c.role in roles]
 
-    def prepare(self, trial: Trial, begin: float) -> None:
+    def prepare(self, trial: Trial, purpose: Purpose, begin: float) -> None:
         """Make ready for a trial that begins at NEURON's time `begin`."""
 
     def teach(self, target: Signal | Array | None) -> None:
@@ -274,3 +275,11 @@ class Cells:
     def close(self) -> None:
         """Give up every NEURON object."""
         self.handles, self.somas, self._mechanisms = [], [], []
+
+
+class Shown(Cells):
+    """Cells that send what the task says."""
+
+    def show(self, drive: Drive) -> None:
+        """Take what the cells show in the next trial; the task has checked it."""
+        raise NotImplementedError

@@ -13,33 +13,19 @@ from segdend_plugin.cells.units import TAU_LONG, TAU_SHORT, Scale
 from segdend_plugin.engine.along import filtered
 from segdend_plugin.engine.dense import Kernel
 from segdend_plugin.engine.kinds.base import CellHandle, Cells, Reader
+from segdend_plugin.engine.kinds.stimuli import Stimulus
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.readings import Group, Readings
 from segdend_plugin.engine.sparse import Sparse
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Connections, Cost, Graph, Population
+from segdend_plugin.model.operating import OperatingPoint
 from segdend_plugin.model.places import Place
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Signal, Trial, Window
 from segdend_plugin.model.wants import Quantity
 from segdend_plugin.rule.targets import equivalent_potential
 from segdend_plugin.types import Array, HocObject, Integers, Segment, is_number
-
-
-@dataclass(frozen=True, eq=False)
-class Teacher:
-    """A current of the host's that flows into a taught cell while a teacher speaks.
-
-    Attributes
-    ----------
-    clamp
-        An IClamp.
-    strongest, weakest
-        Its amplitude (nA) at levels of 1 and 0; between these it is proportional.
-    """
-
-    clamp: HocObject
-    strongest: float
-    weakest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +45,7 @@ class Own:
     """
 
     driven: ClassVar[bool] = False  # those that no set reaches run by themselves, not as the task says
+    measured: ClassVar[bool] = True  # what a unit is must be measured in the running model
 
     label: str = "own"
     scale: Scale = Scale()  # noqa: RUF009  frozen
@@ -124,12 +111,14 @@ class OwnCells(Cells):
         positions: Integers,
         kind: Own,
         ranks: Ranks,
-        teachers: Mapping[int, Teacher] | None = None,
+        teachers: Mapping[int, Sequence[Stimulus]] | None = None,
     ) -> None:
         from neuron import h
 
         super().__init__(graph, population, handles, positions, kind.scale)
         self.kind, self._begin = kind, 0.0
+        self.point: OperatingPoint | None = None
+        """Where they fire, once it was measured; :meth:`operate` sets it."""
         self._trial: Trial | None = None
         self._counts: Array | None = None
         self._sets: dict[str, Sparse] = {}
@@ -152,23 +141,46 @@ class OwnCells(Cells):
     def announce(self, wanted: bool) -> None:
         """Do nothing: they send their spikes as their owner made them."""
 
+    @property
+    def derived(self) -> Mapping[str, Array]:
+        """Their operating point, which a resumed run does not measure again."""
+        return {} if self.point is None else self.point.arrays()
+
+    def adopt(self, derived: Mapping[str, Array]) -> bool:
+        """Take the operating point of a state."""
+        if derived:
+            self.operate(OperatingPoint.of_arrays(derived))
+        return True
+
+    def operate(self, point: OperatingPoint) -> None:
+        """Take where they fire, which says what a unit of drive is."""
+        self.point = point
+        for name, one in self._sets.items():
+            if one.connections.role == "forward":
+                one.unit, one.limit = 1.0 / point.per_drive, point.limits.get(name, float("inf"))
+
+    @property
+    def teachers(self) -> tuple[Stimulus, ...]:
+        """All teachers of the cells of this rank."""
+        return tuple(one for own in self._teachers.values() for one in own)
+
     def take(self, one: Sparse) -> None:
         """Take a set that lands here, whose places and drives may be read."""
         self._sets[one.connections.name] = one
 
-    def prepare(self, trial: Trial, begin: float) -> None:
+    def prepare(self, trial: Trial, purpose: Purpose, begin: float) -> None:
         """Make ready for a trial."""
         self._trial, self._begin, self._counts = trial, begin, None
 
     def teach(self, target: Signal | Array | None) -> None:
-        """Write when and how strong the currents of the teachers flow in the next trial; None for none."""
-        for teacher in self._teachers.values():
-            teacher.clamp.amp = teacher.clamp.dur = 0.0
+        """Write when and how strong the teachers speak in the next trial; None for not at all."""
+        for teacher in self.teachers:
+            teacher.silence()
         if target is None or not self._teachers:
             return
         if isinstance(target, Signal):
             raise ConfigError(
-                f"population {self.name!r}: its teachers are currents of one size in a trial, but the target changes "
+                f"population {self.name!r}: its teachers have one size in a trial, but the target changes "
                 "in time: give constant levels."
             )
         trial = self._shown()
@@ -176,13 +188,12 @@ class OwnCells(Cells):
         if any(after.start != before.last for before, after in pairwise(windows)):
             raise ConfigError(
                 f"phases: between windows in which the teacher of {self.name!r} speaks there is one without, which "
-                "one current cannot leave out: let it speak in neighbours only."
+                "they cannot leave out: let it speak in neighbours only."
             )
-        for position, teacher in self._teachers.items():
-            clamp, level = teacher.clamp, float(target[position])
-            clamp.delay = self._begin + windows[0].start * trial.dt
-            clamp.dur = (windows[-1].last - windows[0].start) * trial.dt
-            clamp.amp = teacher.weakest + (teacher.strongest - teacher.weakest) * level
+        begin, length = self._begin + windows[0].start * trial.dt, (windows[-1].last - windows[0].start) * trial.dt
+        for position, own in self._teachers.items():
+            for teacher in own:
+                teacher.speak(float(target[position]), begin, length, trial.example + position)
 
     def restart(self) -> None:
         """Begin a trial without initialisation."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from segdend_plugin.cells.units import Scale
 from segdend_plugin.engine.dense import Dense
-from segdend_plugin.engine.kinds.base import CellHandle, Cells
+from segdend_plugin.engine.kinds.base import CellHandle, Shown
 from segdend_plugin.engine.probe import Probe
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Cost, Graph, Population
@@ -48,7 +48,7 @@ class Poisson:
         return Cost(1.0, 500)
 
 
-class InputCells(Cells):
+class InputCells(Shown):
     """The input cells of a population: of all ranks as far as projections are concerned, which draw their trains."""
 
     def __init__(self, graph: Graph, population: Population, handles: list[CellHandle], positions: Integers) -> None:

@@ -1,0 +1,318 @@
+"""NetPyNE connection rules whose NetCons learn: NetPyNE connects, and what it made becomes populations and sets.
+
+A rule is marked by ``'plast': {'mech': 'SegDend'}``, and keeps all of NetPyNE's fields. ``plast.params`` may say:
+
+`role`
+    ``'forward'``, the default, or ``'feedback'``, or ``'fixed'``: what learning rules select by.
+`learned`
+    Whether a learning rule may change the weights; by default, of forward rules.
+`bounds`
+    Lowest and highest weight; by default 0 and above, or any where weights are signed.
+
+With one `synMech` every NetCon has a weight of its own. With a list of one that excites and one that inhibits (by their
+reversal potentials `e`) each connection has a signed weight, which the two share.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segdend_plugin.cells.units import Scale
+from segdend_plugin.engine.kinds.generator import Generator
+from segdend_plugin.engine.kinds.own import Own
+from segdend_plugin.engine.kinds.poisson import Poisson
+from segdend_plugin.engine.kinds.stimuli import SpikeTeacher, Stimulus, Teacher, made_for
+from segdend_plugin.engine.mpi import Ranks
+from segdend_plugin.engine.sparse import NetConOrPair
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.hosts import connections
+from segdend_plugin.hosts.connections import INPUT, MECHANISM
+from segdend_plugin.hosts.given import Gids, NetCons
+from segdend_plugin.hosts.neuron import V_INIT
+from segdend_plugin.model.graph import Role
+from segdend_plugin.types import HocObject, is_number
+
+__all__ = ["MECHANISM", "Marked", "Model", "model_of", "take"]
+
+GENERATORS = ("NetStim", "VecStim")
+DEFAULT_RATE = 200.0
+"""Rate (Hz) at level 1 of input cells whose population declares none."""
+BETWEEN = -40.0
+"""Reversal potential (mV) below which a synapse inhibits."""
+NEAR_THRESHOLD = -60.0
+"""Potential (mV) at which driving forces are compared."""
+FIELDS = frozenset(
+    (
+        *("preConds", "postConds", "connFunc", "probability", "convergence", "divergence", "connList", "plast"),
+        *("weight", "delay", "synMech", "synsPerConn", "sec", "loc", "threshold", "weightIndex"),
+        *("synMechWeightFactor", "synMechDelayFactor", "synMechLocFactor", "disynapticBias"),
+        *("connRandomSecFromList", "distributeSynsUniformly", "preSec", "preLoc"),
+    )
+)
+"""What NetPyNE reads of a rule that is made of NetCons (`shape` would overwrite what is learned)."""
+_PARAMS = ("role", "learned", "bounds", "dense")
+_ROLES = ("forward", "feedback", "fixed")
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What one marked rule says."""
+
+    label: str
+    role: Role
+    learned: bool
+    bounds: tuple[float, float] | None
+    index: int
+
+
+def take(conn_params: Mapping[str, Any]) -> dict[str, Marked]:
+    """Return the marked rules that NetPyNE is to connect, by label."""
+    found = {}
+    for label, rule in conn_params.items():
+        with connections.of_rule(label):
+            if connections.is_ours(rule) and not connections.is_dense(rule):
+                found[str(label)] = _read(str(label), rule)
+    return found
+
+
+def _read(label: str, rule: Mapping[str, Any]) -> Marked:
+    other = next((key for key in rule if key not in FIELDS), None)
+    if other == "shape":
+        raise ConfigError("shape overwrites the weights that are learned: remove it, or remove plast.")
+    if other is not None:
+        raise ConfigError(f"NetPyNE does not read {other!r} of a connection rule: remove it.")
+    params = connections.params_of(rule["plast"])
+    unknown = next((key for key in params if key not in _PARAMS), None)
+    if unknown is not None:
+        raise ConfigError(
+            f"unknown key {unknown!r} in plast.params: where NetPyNE connects there are {', '.join(_PARAMS)}; remove it."
+        )
+    role = params.get("role", "forward")
+    if role not in _ROLES:
+        raise ConfigError(f"role={role!r} is unknown: give one of {', '.join(map(repr, _ROLES))}.")
+    learned = params.get("learned", role == "forward")
+    if not isinstance(learned, bool):
+        raise ConfigError(f"learned={learned!r}: give True or False.")
+    return Marked(label, role, learned, _bounds(params.get("bounds")), int(rule.get("weightIndex", 0)))
+
+
+def _bounds(given: Any) -> tuple[float, float] | None:
+    """Return the lowest and the highest weight, if they are given."""
+    if given is None:
+        return None
+    if not isinstance(given, (list, tuple)) or len(given) != 2 or not all(isinstance(b, (int, float)) for b in given):
+        raise ConfigError(f"bounds={given!r}: give the lowest and the highest weight.")
+    if not given[0] < given[1]:
+        raise ConfigError(f"bounds={given!r}: give the lowest weight first.")
+    return float(given[0]), float(given[1])
+
+
+@dataclass(frozen=True)
+class Model:
+    """What `attach` of plain NEURON takes, of a NetPyNE model."""
+
+    populations: Mapping[str, Gids]
+    sets: Sequence[NetCons]
+    background: Mapping[int, HocObject]
+
+
+def model_of(sim: Any, ranks: Ranks, marked: Mapping[str, Marked], teachers: Mapping[str, Sequence[str]]) -> Model:
+    """Return the populations and sets of a model that NetPyNE has connected; every rank must call this.
+
+    Parameters
+    ----------
+    sim
+        NetPyNE's.
+    ranks
+        The MPI job.
+    marked
+        The rules.
+    teachers
+        By taught population, the labels of stimulation sources that are its teachers; with none, it gets teachers of
+        the plugin's.
+    """
+    pops = {gid: str(cell.tags["pop"]) for gid, cell in _local(sim)}
+    whose = {gid: name for part in ranks.allgather(pops) for gid, name in part.items()}
+    found = _connections(sim, marked, whose)
+    reach = _reach(ranks, found, whose, list(sim.net.pops))
+    for label in marked:
+        if not any(label == key[0] for key in reach):
+            raise ConfigError(f"connParams[{label!r}]: NetPyNE made no connection of it: mend its conditions.")
+    named = {name for (_, post), pre in reach.items() for name in (*pre, post)}
+    names = [name for name in sim.net.pops if name in named]
+    onto = {name: {marked[label].role for label, post in reach if post == name} for name in names}
+    taught = teachers or {name: () for name in names if "forward" in onto[name] and "feedback" not in onto[name]}
+    unknown = next((name for name in taught if not onto.get(name)), None)
+    if unknown is not None:
+        raise ConfigError(f"teachers: no marked rule reaches a population {unknown!r}: name one of {', '.join(names)}.")
+    populations = {
+        name: Gids(
+            sorted(gid for gid, pop in whose.items() if pop == name),
+            _kind(sim, name, reached=bool(onto[name])),
+            _teachers(sim, name, taught[name]) if name in taught else {},
+        )
+        for name in names
+    }
+    sets = []
+    for label, one in marked.items():
+        posts = [post for post in names if (label, post) in reach]
+        for post in posts:
+            name = label if len(posts) == 1 else f"{label}:{post}"
+            sets.append(_set(one, name, reach[label, post], post, found.get((label, post), [])))
+    return Model(populations, sets, _background(sim, ranks))
+
+
+Key = tuple[str, str]
+"""Label of a rule, and postsynaptic population."""
+Found = Mapping[Key, list[tuple[int, int, NetConOrPair]]]
+
+
+def _local(sim: Any) -> Iterator[tuple[int, Any]]:
+    return ((int(cell.gid), cell) for cell in sorted(sim.net.cells, key=lambda cell: cell.gid))
+
+
+def _connections(sim: Any, marked: Mapping[str, Marked], whose: Mapping[int, str]) -> Found:
+    """Return the NetCons of this rank that rules have made, in pairs where their weights are signed."""
+    found: dict[Key, list[tuple[int, int, NetConOrPair]]] = defaultdict(list)
+    for gid, cell in _local(sim):
+        made: dict[tuple[str, int], list[HocObject]] = defaultdict(list)
+        for conn in cell.conns:
+            label = conn.get("label")
+            if label in marked and conn.get("hObj") is not None:
+                made[label, int(conn["preGid"])].append(conn["hObj"])
+        for (label, pre), netcons in made.items():
+            found[label, whose[gid]] += [(pre, gid, one) for one in _in_pairs(netcons)]
+    return found
+
+
+def _in_pairs(netcons: Sequence[HocObject]) -> Sequence[NetConOrPair]:
+    """Return NetCons from one cell to another, each that excites with one that inhibits if there are as many."""
+    by_sign: dict[bool, list[HocObject]] = {True: [], False: []}
+    for netcon in netcons:
+        e = _reversal(netcon)
+        if e is None:
+            return netcons
+        by_sign[e >= BETWEEN].append(netcon)
+    excite, inhibit = by_sign[True], by_sign[False]
+    if len(excite) == len(inhibit):
+        return list(zip(excite, inhibit, strict=True))
+    return netcons
+
+
+def _reversal(netcon: HocObject) -> float | None:
+    """Return the reversal potential (mV) of the synapse that a NetCon reaches, if it has one."""
+    e: Any = getattr(netcon.syn(), "e", None)
+    return float(e) if is_number(e) else None
+
+
+def _reach(ranks: Ranks, found: Found, whose: Mapping[int, str], order: Sequence[str]) -> dict[Key, tuple[str, ...]]:
+    """Return the populations that each set comes from, in their order; the same on every rank."""
+    mine = {key: {whose[pre] for pre, _, _ in synapses} for key, synapses in found.items()}
+    all_of_it: dict[Key, set[str]] = defaultdict(set)
+    for part in ranks.allgather(mine):
+        for key, names in part.items():
+            all_of_it[key] |= names
+    return {key: tuple(name for name in order if name in names) for key, names in all_of_it.items()}
+
+
+def _kind(sim: Any, name: str, *, reached: bool) -> Own | Poisson | Generator:
+    """Return what the cells of a population are."""
+    tags = sim.net.pops[name].tags
+    model = tags.get("cellModel")
+    if model == INPUT:
+        return Poisson()
+    if model in GENERATORS and not reached:
+        return Generator(_declared_rate(name, tags))
+    label = str(tags.get("cellType", model or name))
+    secs = (sim.net.params.cellParams.get(label) or {}).get("secs") or {}
+    points = [point.get("mod") for sec in secs.values() for point in (sec.get("pointps") or {}).values()]
+    if connections.LUMPED in points and reached:
+        raise ConfigError(
+            f"popParams[{name!r}]: NetCons do not reach three-compartment cells: set 'dense': True in plast.params of "
+            "the rule, and leave out what says which cells are connected and how."
+        )
+    return Own(label, Scale(rest=float(sim.cfg.hParams.get("v_init", V_INIT))))
+
+
+def _declared_rate(name: str, tags: Mapping[str, Any]) -> float:
+    """Return the rate (Hz) at which input cells fire at level 1: that of their population."""
+    rate = tags.get("rate", 1000.0 / tags["interval"] if is_number(tags.get("interval")) else DEFAULT_RATE)
+    if isinstance(rate, (list, tuple)) and rate and all(map(is_number, rate)):
+        rate = max(rate)  # NetPyNE draws one between two of these
+    if not is_number(rate) or rate <= 0:
+        raise ConfigError(f"popParams[{name!r}]: rate={rate!r}: give the rate (Hz) at level 1, which the task scales.")
+    return float(rate)
+
+
+def _set(one: Marked, name: str, pre: Sequence[str], post: str, synapses: Sequence[Any]) -> NetCons:
+    """Return the set of a rule onto one population."""
+    signed = any(isinstance(given, tuple) for *_, given in synapses)
+    pairs = [given for *_, given in synapses if isinstance(given, tuple)]
+    lowest = float("-inf") if signed else 0.0
+    return NetCons(
+        name,
+        pre,
+        post,
+        synapses,
+        one.role,
+        one.learned,
+        one.index,
+        one.bounds if one.bounds is not None else (lowest, float("inf")),
+        _ratio(pairs[0]) if pairs else 1.0,
+    )
+
+
+def _ratio(pair: tuple[HocObject, HocObject]) -> float:
+    """Return how much weaker the inhibitory synapse drives a cell near threshold than the other one."""
+    excite, inhibit = (abs((_reversal(netcon) or 0.0) - NEAR_THRESHOLD) for netcon in pair)
+    return excite / max(inhibit, 1.0)
+
+
+def _teachers(sim: Any, name: str, labels: Sequence[str]) -> Mapping[int, Sequence[Stimulus]]:
+    """Return by gid the stimuli of this rank's cells that have these labels, or teachers of the plugin's."""
+    cells = [(gid, cell) for gid, cell in _local(sim) if cell.tags["pop"] == name]
+    if not labels:
+        return {gid: made_for(_target(cell)) for gid, cell in cells}
+    found = {gid: [one for label in labels for one in _stimuli(cell, label)] for gid, cell in cells}
+    without = next((gid for gid, own in found.items() if not own), None)
+    if without is not None:
+        raise ConfigError(
+            f"teachers[{name!r}]={list(labels)}: cell {without} has none of these stimuli: let stimTargetParams put "
+            "one on every cell of the population."
+        )
+    return found
+
+
+def _target(cell: Any) -> HocObject:
+    """Return the segment, or the artificial cell, that a teacher of ours acts on."""
+    if not isinstance(cell.secs, dict) or not cell.secs:
+        return cell.hPointp
+    soma = cell.secs["soma"] if "soma" in cell.secs else next(sec for sec in cell.secs.values() if not sec["topol"])
+    return soma["hObj"](0.5)
+
+
+def _stimuli(cell: Any, label: str) -> list[Stimulus]:
+    """Return the stimuli of a cell that come from one source of stimTargetParams."""
+    found: list[Stimulus] = []
+    netcons = [conn["hObj"] for conn in cell.conns if conn.get("preLabel") == label and conn.get("hObj") is not None]
+    stims = [stim for stim in cell.stims if label in (stim.get("source"), stim.get("label"))]
+    for stim in stims:
+        if stim["type"] == "IClamp":
+            found.append(Teacher(stim["hObj"], float(stim["hObj"].amp)))
+        elif stim["type"] == "NetStim":
+            mine = [netcon for netcon in netcons if netcon.pre() is not None and netcon.pre().same(stim["hObj"])]
+            inhibits = (_reversal(mine[0]) or 0.0) < BETWEEN
+            found.append(SpikeTeacher(stim["hObj"], mine[0], 1000.0 / stim["hObj"].interval, silences=inhibits))
+        else:
+            raise ConfigError(f"teachers: {label!r} is a {stim['type']}: take a NetStim or an IClamp.")
+    return found
+
+
+def _background(sim: Any, ranks: Ranks) -> dict[int, HocObject]:
+    """Return the NetStims of stimTargetParams, each with a number that does not depend on ranks."""
+    stims = {gid: [stim["hObj"] for stim in cell.stims if stim.get("type") == "NetStim"] for gid, cell in _local(sim)}
+    most = max(ranks.allgather(max(map(len, stims.values()), default=0)))
+    return {gid * most + k: stim for gid, own in stims.items() for k, stim in enumerate(own)}

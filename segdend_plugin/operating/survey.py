@@ -1,0 +1,86 @@
+"""All operating points of a network: a table, a figure, and what is to be known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segdend_plugin.engine.kinds.own import OwnCells
+from segdend_plugin.errors import ConfigError
+from segdend_plugin.model.operating import OperatingPoint
+from segdend_plugin.operating.bench import Bench
+from segdend_plugin.operating.feedback import survey_feedback, survey_teacher
+from segdend_plugin.operating.rates import survey_rates
+
+if TYPE_CHECKING:
+    from segdend_plugin.examiner import Examiner
+    from segdend_plugin.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Operating points of the populations of a network; `str` makes a table of them.
+
+    Attributes
+    ----------
+    points
+        By population.
+    remarks
+        What is to be known of them, a sentence each.
+    """
+
+    points: Mapping[str, OperatingPoint]
+    remarks: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        width = max(len(name) for name in (*self.points, "population"))
+        titles = f"{'largest rate':>12}  {'rise, 10 to 90 %':>16}  {'taught':>7}  {'tuft, noise':>15}"
+        rows = [f"{'population':{width}}  {titles}"]
+        for name, p in self.points.items():
+            rise = f"{p.low:.2f} to {p.high:.2f}"
+            tuft = f"{p.unit:.2f}, {p.noise:.2f} mV" if p.unit else ""
+            taught = f"{1000 * p.taught:.0f} Hz" if p.taught else ""
+            rows.append(f"{name:{width}}  {1000 * p.peak:>9.0f} Hz  {rise:>16}  {taught:>7}  {tuft:>15}")
+        return "\n".join([*rows, *self.remarks])
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the rate of every population against its drive.
+
+        Parameters
+        ----------
+        path
+            Target, by its ending PNG, PDF or SVG.
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        axes = figure.add_subplot()
+        for name, p in self.points.items():
+            (line,) = axes.plot(p.drives, 1000 * p.rates, "o-", markersize=3, label=name)
+            axes.axvspan(p.low, p.high, color=line.get_color(), alpha=0.1)
+        axes.set(xlabel="drive (1: half of the largest rate)", ylabel="rate (Hz)", xlim=(0, None), ylim=(0, None))
+        axes.legend(title="shaded: 10 to 90 % of the rise", title_fontsize=8)
+        figure.savefig(path)
+
+
+def survey(examiner: Examiner, task: Task, *, tune: bool) -> Survey:
+    """Measure where cells of somebody's own fire, as :meth:`segdend_plugin.Learner.survey` says."""
+    bench = Bench(examiner, task)
+    graph, depths = examiner.graph, examiner.graph.depths
+    own = [p for p in graph.populations if isinstance(examiner.network.cells[p.name], OwnCells)]
+    reached = sorted((p for p in own if bench.sets(p, "forward")), key=lambda p: depths.get(p.name, 0))
+    if not reached:
+        raise ConfigError("survey: no forward set reaches cells of somebody's own, and the plugin's need none.")
+    if not bench.n_groups:
+        raise ConfigError("survey: the task has examples without a target, but a teacher is measured: give targets.")
+    for p in reached:
+        survey_rates(bench, p, tune=tune)
+    for p in reached:
+        if p.teacher:
+            survey_teacher(bench, p, tune=tune)
+    for p in reached:
+        if graph.onto(p.name, "feedback") and not p.teacher:
+            survey_feedback(bench, p, tune=tune)
+    return Survey(bench.points, tuple(bench.remarks))
