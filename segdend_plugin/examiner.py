@@ -255,6 +255,7 @@ class Examiner:
         self.network.scatter(state.weights, state.biases)
         self.rule_state.update((name, array) for name, array in state.rule.items() if name in self.rule_state)
         self.example, self._meets_next = state.example, False
+        self.network.publish()
 
     def _whole(self, answers: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
         return {

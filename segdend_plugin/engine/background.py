@@ -112,6 +112,8 @@ class Ordered:
         """Give the NetCons that are still there, and have the delays they were given, those that they had."""
         for netcon in _all("NetCon"):
             plain, longer = self._changed.get(netcon.hname(), (0.0, None))
+            if longer is None or (netcon.srcgid() < 0 and netcon.pre() is None):
+                continue  # not ours, or its source has gone: to set its delay would end the process
             if netcon.delay == longer:
                 netcon.delay = plain
         self._changed = {}

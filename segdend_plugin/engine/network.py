@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,10 @@ from segdend_plugin.model.wants import Want, Weights
 from segdend_plugin.types import Array, HocObject, Integers
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+def _nothing() -> None:
+    """Do nothing, for networks whose host keeps no weights of its own."""
 
 
 class Network:
@@ -71,6 +75,8 @@ class Network:
         self._trials = 0
         self._gains: dict[tuple[str, bool], Array] = {}
         self._waiting: tuple[Trial, Purpose, float] | None = None
+        self.publish: Callable[[], None] = _nothing
+        """Lets the host know what was learned: called after learning, loading and surveys."""
         self.made_of: dict[str, str] = {}
         """Digests of the cell files that it was built from, by the label of the kind."""
 

@@ -88,7 +88,7 @@ def _read(label: str, rule: Mapping[str, Any]) -> Marked:
     unknown = next((key for key in params if key not in _PARAMS), None)
     if unknown is not None:
         raise ConfigError(
-            f"unknown key {unknown!r} in plast.params: where NetPyNE connects there are {', '.join(_PARAMS)}; remove it."
+            f"unknown key {unknown!r} in plast.params: remove it, or take {', '.join(_PARAMS)}."
         )
     role = params.get("role", "forward")
     if role not in _ROLES:
@@ -165,6 +165,15 @@ def model_of(sim: Any, ranks: Ranks, marked: Mapping[str, Marked], teachers: Map
     return Model(populations, sets, _background(sim, ranks))
 
 
+def publish(sim: Any, marked: Mapping[str, Marked]) -> None:
+    """Write learned weights into NetPyNE's own tables, from which it gathers, saves and plots."""
+    for _, cell in _local(sim):
+        for conn in cell.conns:
+            one = marked.get(conn.get("label"))
+            if one is not None and conn.get("hObj") is not None:
+                conn["weight"] = conn["hObj"].weight[one.index]
+
+
 Key = tuple[str, str]
 """Label of a rule, and postsynaptic population."""
 Found = Mapping[Key, list[tuple[int, int, NetConOrPair]]]
@@ -220,14 +229,16 @@ def _reach(ranks: Ranks, found: Found, whose: Mapping[int, str], order: Sequence
 
 def _kind(sim: Any, name: str, *, reached: bool) -> Own | Poisson | Generator:
     """Return what the cells of a population are."""
-    tags = sim.net.pops[name].tags
-    model = tags.get("cellModel")
+    said = dict(sim.net.params.popParams.get(name) or {})
+    said |= said.get("params") or {}  # where NetPyNE keeps what it does not know
+    label = str(said.get("cellType", said.get("cellModel", name)))
+    cell = sim.net.params.cellParams.get(label) or {}
+    model = said.get("cellModel", cell.get("cellModel"))
     if model == INPUT:
         return Poisson()
     if model in GENERATORS and not reached:
-        return Generator(_declared_rate(name, tags))
-    label = str(tags.get("cellType", model or name))
-    secs = (sim.net.params.cellParams.get(label) or {}).get("secs") or {}
+        return Generator(_declared_rate(name, dict(cell.get("params") or {}) | said))
+    secs = cell.get("secs") or {}
     points = [point.get("mod") for sec in secs.values() for point in (sec.get("pointps") or {}).values()]
     if connections.LUMPED in points and reached:
         raise ConfigError(
@@ -237,9 +248,9 @@ def _kind(sim: Any, name: str, *, reached: bool) -> Own | Poisson | Generator:
     return Own(label, Scale(rest=float(sim.cfg.hParams.get("v_init", V_INIT))))
 
 
-def _declared_rate(name: str, tags: Mapping[str, Any]) -> float:
+def _declared_rate(name: str, said: Mapping[str, Any]) -> float:
     """Return the rate (Hz) at which input cells fire at level 1: that of their population."""
-    rate = tags.get("rate", 1000.0 / tags["interval"] if is_number(tags.get("interval")) else DEFAULT_RATE)
+    rate = said.get("rate", 1000.0 / said["interval"] if is_number(said.get("interval")) else DEFAULT_RATE)
     if isinstance(rate, (list, tuple)) and rate and all(map(is_number, rate)):
         rate = max(rate)  # NetPyNE draws one between two of these
     if not is_number(rate) or rate <= 0:

@@ -194,9 +194,11 @@ def _join(
 ) -> Network:
     model = marks.model_of(sim, session().ranks, marked, teachers)
     v_init = float(sim.cfg.hParams.get("v_init", V_INIT))
-    return join(
+    network = join(
         session(), model.populations, model.sets, model.background, seed, None, v_init, exact=exact, begun=begun
     )
+    network.publish = functools.partial(marks.publish, sim, marked)
+    return network
 
 
 def construct(

@@ -18,14 +18,15 @@ SLOPE_LEAST = 0.1
 class OperatingPoint:
     """How the cells of one population answer.
 
-    Drives are in units in which 1 brings the population half way from its rate without drive to its largest rate.
+    Drives are in units of the rise: from 10 to 90 % of the way to the largest rate it takes a drive of 1. Negative ones
+    are those of inhibition, where weights are signed.
 
     Attributes
     ----------
     drives, rates
         The measured curve: mean rates (1/ms) at mean drives, ascending, shape (k,).
-    low, high
-        Drives at 10 and 90 % of the rise.
+    middle
+        Drive at half of the rise.
     peak
         Largest rate (1/ms), and beyond it cells fire less (depolarisation block) or as much.
     per_drive
@@ -38,15 +39,14 @@ class OperatingPoint:
         Rate (1/ms) under a teacher that says 1; 0 where there is none.
     steps
         By forward set, what an error and a learning rate of 1 change of a weight, as drive for a train of 1/ms, for a
-        presynaptic train of 1/ms: the mean weight over the root mean square of these trains, over `per_drive`.
+        presynaptic train of 1/ms: a typical weight over the root mean square of these trains, over `per_drive`.
     limits
         By forward set, the largest weight, of either sign, beside the set's own bounds.
     """
 
     drives: Array
     rates: Array
-    low: float
-    high: float
+    middle: float
     peak: float
     per_drive: float
     unit: float = 0.0
@@ -57,8 +57,7 @@ class OperatingPoint:
 
     def slope(self, drive: Array) -> Array:
         """Return how steeply the rate rises at drives, relative to the steepest: a bell over the measured rise."""
-        width = max(self.high - self.low, 1e-9)
-        return np.maximum(np.exp(-(((drive - 1.0) / width) ** 2)), SLOPE_LEAST)
+        return np.maximum(np.exp(-((drive - self.middle) ** 2)), SLOPE_LEAST)
 
     def arrays(self) -> dict[str, Array]:
         """Return the same as named arrays, for a state."""
@@ -87,6 +86,11 @@ def rise(drives: Array, rates: Array) -> tuple[float, float, float]:
     """Return the drives at 10, 50 and 90 % of the way from the rate at the least drive to the largest rate.
 
     Only the rising side counts, made monotonic; what comes after the largest rate is block or saturation.
+
+    Parameters
+    ----------
+    drives, rates
+        Ascending drives, and the rate at each, shape (k,).
     """
     top = int(rates.argmax())
     rising, least = np.maximum.accumulate(rates[: top + 1]), float(rates[0])

@@ -22,6 +22,8 @@ FINE = 12
 """Drives at which the rise is measured."""
 LEAST_RATE = 2e-3
 """Rate (1/ms) that the largest one of a population must reach: else it cannot be driven."""
+RISES = 0.2
+"""Share of its rate without drive by which the rate must change: else what else drives it hides its inputs."""
 SPREADS = {False: 0.25, True: 0.12}
 """Share of the rise over which patterns spread, of hidden and of taught populations."""
 LIMIT = 6.0
@@ -61,24 +63,24 @@ def survey_rates(bench: Bench, p: Population, *, tune: bool) -> None:
         one.put(weights)
     drives, rates = (np.array(values) for values in zip(*curve, strict=True))
     low, middle, high = rise(drives, rates)
-    top = int(rates.argmax())
+    width, top = high - low, int(rates.argmax())
     if rates[top:].min() < 0.5 * rates[top]:
         bench.remarks.append(
-            f"{p.name}: beyond {drives[top] / middle:.1f} times the drive of half its rate it is blocked; it fires at "
-            f"most at {1000 * rates[top]:.0f} Hz."
+            f"{p.name}: it fires at most at {1000 * rates[top]:.0f} Hz; with more drive than "
+            f"{drives[top] / width:.1f}, depolarisation blocks it."
         )
     steps: dict[str, float] = {}
     limits: dict[str, float] = {}
     if tune:
-        weights = middle / np.where(inputs > 0, inputs, np.inf)
-        typical = float(weights[inputs > 0].mean())
+        per_input = 1.0 / np.where(inputs > 0, inputs, np.inf)
+        typical = max(abs(middle), 0.5 * width) * float(per_input[inputs > 0].mean())
         squares, count = (bench.per_cell(p, sets, values).sum() for values in ([x**2 for x in mean], equal))
         names = [one.connections.name for one in sets]
-        steps = dict.fromkeys(names, typical / float(np.sqrt(squares / count)) / middle)
+        steps = dict.fromkeys(names, typical / float(np.sqrt(squares / count)) / width)
         limits = dict.fromkeys(names, LIMIT * typical)
-        _place(bench, p, sets, trains, weights, SPREADS[p.teacher] * (high - low))
-    scaled = drives / middle, rates, low / middle, high / middle, float(rates[top]), middle
-    bench.keep(p, OperatingPoint(*scaled, steps=steps, limits=limits))
+        _place(bench, p, sets, trains, middle * per_input, SPREADS[p.teacher] * width)
+    point = OperatingPoint(drives / width, rates, middle / width, float(rates[top]), width, steps=steps, limits=limits)
+    bench.keep(p, point)
 
 
 def _declared(bench: Bench, p: Population, sets: Sequence[Sparse], before: Sequence[Array]) -> float:
@@ -110,7 +112,7 @@ def _curve(
             one.put(drive * weights)
         return drive, float(np.mean([bench.show(stimulus, [want])[want].mean() for stimulus in bench.some(n)]))
 
-    base = measured(0.0, 2)
+    base = measured(0.0, SHOWN)
     found = [measured(start * COARSE**k, 2) for k in range(-REACH, REACH + 1)]
     for _ in range(2 * REACH):
         gain = max(LEAST_RATE, max(rate for _, rate in found) - base[1])
@@ -120,17 +122,39 @@ def _curve(
             found.append(measured(found[-1][0] * COARSE, 2))
         else:
             break
-    best = max(rate for _, rate in found)
-    if best - base[1] < LEAST_RATE:
-        names = ", ".join(one.connections.name for one in sets)
+    below: list[Point] = []
+    if base[1] > LEAST_RATE and all(one.connections.bounds[0] < 0.0 for one in sets):
+        for k in range(-REACH, 2 * REACH):  # inhibition, until it is silent
+            below.insert(0, measured(-start * COARSE**k, 2))
+            if below[0][1] < 0.05 * base[1]:
+                break
+    coarse = [*below, base, *found]
+    least, best = min(rate for _, rate in [*below, base]), max(rate for _, rate in coarse)
+    if best - least < max(LEAST_RATE, RISES * base[1]):
+        names, remedy = ", ".join(one.connections.name for one in sets), "change its channels, synapses or inputs"
+        if base[1] > LEAST_RATE:
+            remedy = "weaken what else drives it, or let a pair of synMechs make weights signed"
         raise ConfigError(
-            f"population {p.name!r}: no weights of {names} let it fire more than {1000 * best:.1f} Hz "
-            f"({1000 * base[1]:.1f} Hz without): change its channels, synapses or inputs."
+            f"population {p.name!r}: weights of {names} bring it to {1000 * best:.1f} Hz at most, from "
+            f"{1000 * base[1]:.1f} Hz without: {remedy}."
         )
-    top = next(k for k, (_, rate) in enumerate(found) if rate == best)
-    silent = [k for k in range(top) if found[k][1] <= base[1] + 0.1 * (best - base[1])]
-    first, last = found[silent[-1] if silent else 0][0], found[min(top + 1, len(found) - 1)][0]
-    return [base, *(measured(drive, SHOWN // 2) for drive in np.geomspace(first, last, FINE).tolist())]
+    top = next(k for k, (_, rate) in enumerate(coarse) if rate == best)
+    silent = [k for k in range(top) if coarse[k][1] <= least + 0.1 * (best - least)]
+    first, last = coarse[silent[-1] if silent else 0][0], coarse[min(top + 1, len(coarse) - 1)][0]
+    return [measured(drive, SHOWN // 2) for drive in _between(first, last)]
+
+
+def _between(first: float, last: float) -> list[float]:
+    """Return ascending drives, densest where drives are small."""
+    if first > 0.0:
+        return [0.0, *np.geomspace(first, last, FINE).tolist()]
+    if first == 0.0:
+        return [0.0, *np.geomspace(last / COARSE**3, last, FINE).tolist()]
+    if last <= 0.0:
+        return [*(-np.geomspace(-first, -last if last < 0.0 else -first / COARSE**3, FINE)).tolist(), 0.0]
+    half = FINE // 2 + 1
+    down, up = np.geomspace(-first / COARSE**2, -first, half), np.geomspace(last / COARSE**2, last, half)
+    return [*(-down[::-1]).tolist(), 0.0, *up.tolist()]
 
 
 def _place(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from segdend_plugin.engine.kinds.own import OwnCells
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.operating import OperatingPoint
@@ -36,13 +38,13 @@ class Survey:
 
     def __str__(self) -> str:
         width = max(len(name) for name in (*self.points, "population"))
-        titles = f"{'largest rate':>12}  {'rise, 10 to 90 %':>16}  {'taught':>7}  {'tuft, noise':>15}"
+        titles = f"{'largest rate':>12}  {'without drive':>13}  {'taught':>7}  {'tuft, noise':>15}"
         rows = [f"{'population':{width}}  {titles}"]
         for name, p in self.points.items():
-            rise = f"{p.low:.2f} to {p.high:.2f}"
+            without = f"{1000 * float(np.interp(0.0, p.drives, p.rates)):.0f} Hz"
             tuft = f"{p.unit:.2f}, {p.noise:.2f} mV" if p.unit else ""
             taught = f"{1000 * p.taught:.0f} Hz" if p.taught else ""
-            rows.append(f"{name:{width}}  {1000 * p.peak:>9.0f} Hz  {rise:>16}  {taught:>7}  {tuft:>15}")
+            rows.append(f"{name:{width}}  {1000 * p.peak:>9.0f} Hz  {without:>13}  {taught:>7}  {tuft:>15}")
         return "\n".join([*rows, *self.remarks])
 
     def plot(self, path: str | Path) -> None:
@@ -59,9 +61,9 @@ class Survey:
         axes = figure.add_subplot()
         for name, p in self.points.items():
             (line,) = axes.plot(p.drives, 1000 * p.rates, "o-", markersize=3, label=name)
-            axes.axvspan(p.low, p.high, color=line.get_color(), alpha=0.1)
-        axes.set(xlabel="drive (1: half of the largest rate)", ylabel="rate (Hz)", xlim=(0, None), ylim=(0, None))
-        axes.legend(title="shaded: 10 to 90 % of the rise", title_fontsize=8)
+            axes.axvline(p.middle, color=line.get_color(), linestyle=":")
+        axes.set(xlabel="drive (1: from 10 to 90 % of the rise)", ylabel="rate (Hz)", ylim=(0, None))
+        axes.legend(title="dotted: where weights are placed", title_fontsize=8)
         figure.savefig(path)
 
 
@@ -83,4 +85,5 @@ def survey(examiner: Examiner, task: Task, *, tune: bool) -> Survey:
     for p in reached:
         if graph.onto(p.name, "feedback") and not p.teacher:
             survey_feedback(bench, p, tune=tune)
+    examiner.network.publish()
     return Survey(bench.points, tuple(bench.remarks))

@@ -185,7 +185,7 @@ class _Deal:
 
     def point(self, population: str) -> OperatingPoint:
         steps = {c.name: 0.5 for c in self.graph.onto(population, "forward")}
-        return OperatingPoint(np.array([0.0, 2.0]), np.array([0.0, 0.05]), 0.5, 1.5, 0.05, 1.0, 2.0, 1.0, 0.04, steps)
+        return OperatingPoint(np.array([0.0, 2.0]), np.array([0.0, 0.05]), 1.0, 0.05, 1.0, 2.0, 1.0, 0.04, steps)
 
     def stream(self, purpose: int, *identity: int) -> np.random.Generator:
         return stream(self.graph.seed, Purpose.RULE, purpose, *identity)
