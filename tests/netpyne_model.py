@@ -4,6 +4,7 @@ from netpyne import specs
 
 PLASTIC = {"mech": "SegDend"}
 FEEDBACK = {"mech": "SegDend", "params": {"role": "feedback"}}
+NOISE = {"source": "noise", "weight": 0.001, "delay": 2, "synMech": "exc"}
 RULES = ("in->mid", "mid->out", "out->mid")
 
 
@@ -26,7 +27,7 @@ def parameters(*, marked=True, signed=True, dt=0.1):
     net.synMechParams["exc"] = {"mod": "Exp2Syn", "tau1": 0.1, "tau2": 5.0, "e": 0}
     net.synMechParams["inh"] = {"mod": "Exp2Syn", "tau1": 0.1, "tau2": 5.0, "e": -80}
     net.stimSourceParams["noise"] = {"type": "NetStim", "rate": 20, "noise": 1}
-    net.stimTargetParams["noise->mid"] = dict(source="noise", conds={"pop": "mid"}, weight=0.001, delay=2, synMech="exc")
+    net.stimTargetParams["noise->mid"] = {**NOISE, "conds": {"pop": "mid"}}
     synapses = ["exc", "inh"] if signed else "exc"
     soma_of = {"sec": "soma", "loc": 0.5, "synMech": synapses, "delay": "1 + dist_3D/500"}
     weight = [0.001, 0.0] if signed else 0.001

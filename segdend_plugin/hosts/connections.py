@@ -198,6 +198,7 @@ def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, i
         return Lumped(**own, label=label, scale=kinds.scale)
     if inhibition is not None:
         raise ConfigError(f"popParams[{name!r}]: interneurons need a {LUMPED} on their soma: add it.")
+    _refuse_what_dense_sets_cannot(name, label, secs, active=rule.get("active") is not None)
     return Cable(
         label,
         membrane=Membrane(time_constant=_time_constant(secs)),
@@ -207,6 +208,29 @@ def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, i
         synapse=kinds.synapse,
         location=kinds.location,
     )
+
+
+def _refuse_what_dense_sets_cannot(name: str, label: str, secs: Mapping[str, Any], *, active: bool) -> None:
+    """Raise ConfigError for cells that spike by themselves, or that differ: the first one is measured for all."""
+    remedy = "let NetPyNE connect them: give the rules onto them a weight and a synMech"
+    channels = sorted({mech for sec in secs.values() for mech in sec.get("mechs") or {}} - _PASSIVE)
+    if channels and not active:
+        raise ConfigError(
+            f"popParams[{name!r}]: its cells have channels ({', '.join(channels)}) and spike by themselves, "
+            f"which cells of dense sets do not: {remedy}."
+        )
+    for sec, said in secs.items():
+        values = {"geom": said.get("geom") or {}} | dict(said.get("mechs") or {})
+        drawn = [(of, key, value) for of, own in values.items() for key, value in own.items() if isinstance(value, str)]
+        if drawn:
+            of, key, value = drawn[0]
+            raise ConfigError(
+                f"cellParams[{label!r}]: {sec}.{of}.{key}={value!r} makes cells that differ, but dense sets are "
+                f"calibrated on the first one: give a number, or {remedy}."
+            )
+
+
+_PASSIVE = {"pas", "extracellular"}
 
 
 def _time_constant(secs: Mapping[str, Any]) -> float:

@@ -87,9 +87,7 @@ def _read(label: str, rule: Mapping[str, Any]) -> Marked:
     params = connections.params_of(rule["plast"])
     unknown = next((key for key in params if key not in _PARAMS), None)
     if unknown is not None:
-        raise ConfigError(
-            f"unknown key {unknown!r} in plast.params: remove it, or take {', '.join(_PARAMS)}."
-        )
+        raise ConfigError(f"unknown key {unknown!r} in plast.params: remove it, or take {', '.join(_PARAMS)}.")
     role = params.get("role", "forward")
     if role not in _ROLES:
         raise ConfigError(f"role={role!r} is unknown: give one of {', '.join(map(repr, _ROLES))}.")
@@ -163,6 +161,20 @@ def model_of(sim: Any, ranks: Ranks, marked: Mapping[str, Marked], teachers: Map
             name = label if len(posts) == 1 else f"{label}:{post}"
             sets.append(_set(one, name, reach[label, post], post, found.get((label, post), [])))
     return Model(populations, sets, _background(sim, ranks))
+
+
+def is_disordered(sim: Any) -> bool:
+    """Whether the synapses of a cell of this rank may have been made in an order that depends on ranks."""
+    if sim.nhosts == 1:
+        return False
+    for _, cell in _local(sim):
+        sources: dict[str, list[int]] = defaultdict(list)
+        for conn in cell.conns:
+            if conn["preGid"] != "NetStim":
+                sources[str(conn.get("label"))].append(int(conn["preGid"]))
+        if any(gids != sorted(gids) for gids in sources.values()):
+            return True
+    return False
 
 
 def publish(sim: Any, marked: Mapping[str, Marked]) -> None:

@@ -16,6 +16,7 @@ import contextlib
 import functools
 import io
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -145,6 +146,12 @@ def attach(
             f"connParams: no rule has 'plast': {{'mech': {marks.MECHANISM!r}}}: mark those that are to learn."
         )
     check_free(session())
+    if exact and any(session().ranks.allgather(marks.is_disordered(sim))):
+        warnings.warn(
+            "exact=True: NetPyNE made synapses in an order that depends on ranks, so that potentials can differ in "
+            "their last bits between numbers of ranks: let segdend_plugin.create build the model.",
+            stacklevel=2,
+        )
     sim.cfg.random123 = True
     with _quiet(sim.cfg):
         _pre_run(sim)
@@ -173,7 +180,8 @@ def _connected(
         plasticity = {label: rules[label].pop("plast") for label in marked}  # NetPyNE knows no such mechanism
         sim.net.createPops()
         sim.net.createCells()
-        sim.net.connectCells()
+        with _in_one_order(sim):
+            sim.net.connectCells()
         sim.net.addStims()
         sim.net.addRxD()
         sim.setupRecording()
@@ -181,6 +189,21 @@ def _connected(
             rules[label]["plast"] = said
         _pre_run(sim)
     return _join(sim, marked, teachers, seed, exact=exact, begun=True)
+
+
+@contextlib.contextmanager
+def _in_one_order(sim: Any) -> Iterator[None]:
+    """Let NetPyNE meet all cells in the order of gids, not of ranks.
+
+    It makes a synapse for each connection, and the currents of those on one segment are added in the order in which
+    they were made: without this, potentials differ in their last bits between numbers of ranks.
+    """
+    gather = sim._gatherAllCellTags
+    sim._gatherAllCellTags = lambda: dict(sorted(gather().items()))
+    try:
+        yield
+    finally:
+        sim._gatherAllCellTags = gather
 
 
 def _join(
@@ -243,6 +266,7 @@ def construct(
         network = build.connect(own, graph, cells, gids)
         network.announce_spikes(others or bool(sim_config.recordCellsSpikes))
         sim.net.addStims()
+        sim.net.addRxD()
         sim.setupRecording()
         _pre_run(sim)
     return network

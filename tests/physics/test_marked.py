@@ -87,7 +87,9 @@ def test_sets_are_the_connections_that_netpyne_makes(h):
         gids = {p: min(network.gids(p)) for p in (pre, post)}
         pairs = zip(one.pre, one.post_positions, one.weights, one.delays, strict=True)
         found += [(name, gids[pre] + i, gids[post] + k, float(w), float(d)) for i, k, w, d in pairs]
-    excite = sorted((label, pre, post, weight, delay) for label, pre, post, syn, weight, delay in expected if syn == "exc")
+    excite = sorted(
+        (label, pre, post, weight, delay) for label, pre, post, syn, weight, delay in expected if syn == "exc"
+    )
     assert sorted(found) == excite
     assert len(excite) == len(expected) / 2
 
@@ -146,9 +148,9 @@ def test_a_pair_of_synapses_has_a_signed_weight(h):
     first = {p: min(network.gids(p)) for p in ("in", "mid")}
     for pre, post, weight in zip(one.pre, one.post_positions, given, strict=True):
         key = first["in"] + pre, first["mid"] + post
-        assert shown[*key, "exc"] == max(weight, 0.0)
+        assert shown[(*key, "exc")] == max(weight, 0.0)
         # driving forces at -60 mV: 60 and 20 mV
-        assert shown[*key, "inh"] == pytest.approx(3.0 * max(-weight, 0.0))
+        assert shown[(*key, "inh")] == pytest.approx(3.0 * max(-weight, 0.0))
     one.prepare(trial(network, 0), keep=False)
     np.testing.assert_array_equal(one.weights, given)
 
@@ -356,7 +358,11 @@ def test_a_model_that_was_built_step_by_step_is_the_same(h):
         ("in->mid", {"plast": {"mech": "SegDend", "params": {"sites": 8}}}, ("'sites'", "role, learned, bounds")),
         ("in->mid", {"plast": {"mech": "SegDend", "params": {"learned": 1}}}, ("learned=1", "True or False")),
         ("in->mid", {"plast": {"mech": "SegDend", "params": {"bounds": 3}}}, ("bounds=3", "lowest")),
-        ("in->mid", {"plast": {"mech": "SegDend", "params": {"bounds": [2, 1]}}}, ("bounds=[2, 1]", "lowest weight first")),
+        (
+            "in->mid",
+            {"plast": {"mech": "SegDend", "params": {"bounds": [2, 1]}}},
+            ("bounds=[2, 1]", "lowest weight first"),
+        ),
         ("in->mid", {"plast": {"mech": "SegDend", "params": {"dense": "no"}}}, ("dense='no'", "True or False")),
         ("in->mid", {"preConds": {"pop": "nobody"}}, ("connParams['in->mid']", "made no connection", "mend")),
     ],

@@ -170,3 +170,20 @@ def test_mistakes_in_the_parameters(model, params, words):
 def test_a_population_without_cells(model, population):
     model.popParams[population]["numCells"] = 0
     refuse(model, f"popParams['{population}']", "0 cells", "one or more")
+
+
+def test_cells_that_dense_sets_would_model_wrongly(model, ranks):
+    """They spike by themselves, or differ from the one that is measured."""
+    from segdend_plugin.hosts import description
+    from segdend_plugin.kinds import Cable
+
+    cable = description.net_params(layered([4, 3, 2], Cable("l4", "mouse_v1_l4_nr5a1")), sections=True)
+    for label, rule in RULES.items():
+        cable.connParams[label] = copy.deepcopy(rule)
+    label = cable.popParams["hidden"]["cellType"]
+    soma = next(sec for sec in cable.cellParams[label]["secs"].values() if not sec.get("topol"))
+    soma["mechs"]["hh"] = {"gnabar": 0.12}
+    refuse(cable, "popParams['hidden']", "have channels (hh)", "let NetPyNE connect them")
+    del soma["mechs"]["hh"]
+    soma["geom"]["L"] = "normal(20, 2)"
+    refuse(cable, f"cellParams['{label}']", "geom.L='normal(20, 2)'", "give a number, or let NetPyNE connect them")
