@@ -15,6 +15,7 @@ from segdend_plugin.model import state as states
 from segdend_plugin.model.changes import Before
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.outcome import Outcome
+from segdend_plugin.model.parcels import answers_in_turn
 from segdend_plugin.model.places import SOMA
 from segdend_plugin.model.state import State
 from segdend_plugin.model.streams import Purpose
@@ -131,9 +132,10 @@ class Examiner:
             mine = block[ranks.replica :: ranks.replicas]
             trials = self._make(phases, known.stimuli(mine), mine, taught=False)
             outcomes = [self._test(trial, number, known.answer) for trial, number in zip(trials, mine, strict=True)]
-            found.append(self._finite(_in_turn(ranks.across(self.collect(outcomes))), known.answer))
+            found.append(self._finite(answers_in_turn(ranks.across(self.collect(outcomes))), known.answer))
             if advance is not None:
                 advance(len(block))
+        self.network.hand_back()
         return {p.name: np.concatenate([answers[p.name] for answers in found]) for p in self.graph.taught}
 
     def predict(self, task: Task | Array) -> Array:
@@ -255,7 +257,7 @@ class Examiner:
         self.network.scatter(state.weights, state.biases)
         self.rule_state.update((name, array) for name, array in state.rule.items() if name in self.rule_state)
         self.example, self._meets_next = state.example, False
-        self.network.publish()
+        self.network.hand_back()
 
     def _whole(self, answers: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
         return {
@@ -384,18 +386,6 @@ class Examiner:
         if error is not None:
             raise error
         return result
-
-
-def _in_turn(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """Return the answers of all examples from those of replicas, which have shown them in turn."""
-    if len(parts) == 1:
-        return dict(parts[0])
-    found = {}
-    for name in parts[0]:
-        found[name] = np.empty((sum(len(part[name]) for part in parts), *parts[0][name].shape[1:]))
-        for replica, part in enumerate(parts):
-            found[name][replica :: len(parts)] = part[name]
-    return found
 
 
 def check_whole(field: str, value: int, least: int) -> None:

@@ -230,7 +230,7 @@ class Learner(Examiner):
         try:
             self._train_batches(trials, batch, total, quantity)
         finally:
-            self.network.publish()
+            self.network.hand_back()
             self._tell("finish")
 
     def _train_batches(self, trials: Iterator[Numbered], batch: int, total: int, quantity: Quantity) -> None:

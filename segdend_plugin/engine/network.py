@@ -29,10 +29,6 @@ from segdend_plugin.types import Array, HocObject, Integers
 _NOTHING: Mapping[str, Any] = {}
 
 
-def _nothing() -> None:
-    """Do nothing, for networks whose host keeps no weights of its own."""
-
-
 class Network:
     """A graph, as far as it is on this rank.
 
@@ -75,8 +71,8 @@ class Network:
         self._trials = 0
         self._gains: dict[tuple[str, bool], Array] = {}
         self._waiting: tuple[Trial, Purpose, float] | None = None
-        self.publish: Callable[[], None] = _nothing
-        """Lets the host know what was learned: called after learning, loading and surveys."""
+        self.tell_host: Callable[[], None] | None = None
+        """Lets a host that keeps weights of its own know what was learned."""
         self.made_of: dict[str, str] = {}
         """Digests of the cell files that it was built from, by the label of the kind."""
 
@@ -334,6 +330,13 @@ class Network:
         """Add what the examples of a batch change, in their order; decay comes first, bounds act once."""
         self.check_alive()
         self.sets.apply(batch)
+
+    def hand_back(self) -> None:
+        """Leave a host's model so that its owner can go on: after learning, loading, surveys and tests."""
+        for cells in self.cells.values():
+            cells.leave()
+        if self.tell_host is not None:
+            self.tell_host()
 
     # ---- state
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 from segdend_plugin.cells.units import Scale
@@ -289,9 +290,12 @@ def _set(one: Marked, name: str, pre: Sequence[str], post: str, synapses: Sequen
 
 
 def _ratio(pair: tuple[HocObject, HocObject]) -> float:
-    """Return how much weaker the inhibitory synapse drives a cell near threshold than the other one."""
+    """Return how much weaker the inhibitory synapse drives a cell near threshold than the other one.
+
+    A power of two, so that a signed weight has the same bits when it is put together again from a saved model.
+    """
     excite, inhibit = (abs((_reversal(netcon) or 0.0) - NEAR_THRESHOLD) for netcon in pair)
-    return excite / max(inhibit, 1.0)
+    return float(2.0 ** round(log2(excite / max(inhibit, 1.0))))
 
 
 def _teachers(sim: Any, name: str, labels: Sequence[str]) -> Mapping[int, Sequence[Stimulus]]:

@@ -220,7 +220,7 @@ def _join(
     network = join(
         session(), model.populations, model.sets, model.background, seed, None, v_init, exact=exact, begun=begun
     )
-    network.publish = functools.partial(marks.publish, sim, marked)
+    network.tell_host = functools.partial(marks.publish, sim, marked)
     return network
 
 

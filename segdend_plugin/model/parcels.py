@@ -126,3 +126,15 @@ def _unpack_change(kind: str, name: str, *more: Any) -> Change:
     if kind == "bias":
         return Bias(name, _unpacked(more[0]))
     return Decay(name, more[0])
+
+
+def answers_in_turn(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """Return the answers of all examples from those of replicas, which have shown them in turn."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    found = {}
+    for name in parts[0]:
+        found[name] = np.empty((sum(len(part[name]) for part in parts), *parts[0][name].shape[1:]))
+        for replica, part in enumerate(parts):
+            found[name][replica :: len(parts)] = part[name]
+    return found

@@ -1,6 +1,8 @@
 """Connection rules that NetPyNE connects, and whose NetCons learn."""
 
 import gc
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -149,8 +151,8 @@ def test_a_pair_of_synapses_has_a_signed_weight(h):
     for pre, post, weight in zip(one.pre, one.post_positions, given, strict=True):
         key = first["in"] + pre, first["mid"] + post
         assert shown[(*key, "exc")] == max(weight, 0.0)
-        # driving forces at -60 mV: 60 and 20 mV
-        assert shown[(*key, "inh")] == pytest.approx(3.0 * max(-weight, 0.0))
+        # driving forces at -60 mV, 60 and 20 mV, to a power of two
+        assert shown[(*key, "inh")] == 4.0 * max(-weight, 0.0)
     one.prepare(trial(network, 0), keep=False)
     np.testing.assert_array_equal(one.weights, given)
 
@@ -323,6 +325,66 @@ def test_learned_weights_stand_in_the_tables_of_netpyne(h):
     }
     assert shown == learned
     assert len(set(learned.values())) > 10
+
+
+def test_a_saved_model_keeps_its_rules_and_its_weights(h, tmp_path):
+    """And NetPyNE's own simulation has the declared input, the learned weights and no teacher."""
+    from netpyne import sim
+    from netpyne_model import parameters, task
+
+    from segdend_plugin import rules
+    from segdend_plugin.hosts.netpyne import create
+    from segdend_plugin.learner import Learner
+
+    net, config = parameters()
+    config.filename, config.savePickle = str(tmp_path / "model"), True
+    network = create(net, config, seed=5)
+    learner = Learner(network, rules.Measured(phases=phases()))
+    learner.survey(task(8), tune=True)
+    learner.fit(task(4))
+    answers = learner.answers(task(3))["out"]
+    sim.simulate()
+    assert {cell.hPointp.interval for cell in sim.net.cells if cell.tags["pop"] == "in"} == {1000 / 80}
+    assert len(sim.allSimData["spkt"]) > 0
+    teachers = [one.stim.number for one in network.cells["out"].teachers]
+    assert teachers == [0.0] * 8
+    sim.saveData()
+    weights = {name: one.weights.tolist() for name, one in network.sets.items()}
+    learner.save(tmp_path / "learned.h5")
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, str(Path(__file__).parents[1]), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = json.loads(done.stdout.split("RESULT")[1])
+    assert loaded["weights"] == weights
+    assert loaded["graph"] == str(network.graph)
+    assert loaded["answers"] == answers.tolist()
+    assert loaded["peak"] == learner.network.point("mid").peak
+
+
+LOADED = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import segdend_plugin
+segdend_plugin.start()
+from netpyne import sim
+from netpyne_model import task
+from segdend_plugin import Learner, attach, rules
+
+sim.load(sys.argv[2] + "/model_data.pkl")
+network = attach(sim, seed=5)
+weights = {name: one.weights.tolist() for name, one in network.sets.items()}
+phases = rules.TwoPhase(forward=60.0, target=60.0, settle=10.0, test=60.0, jitter=False)
+learner = Learner(network, rules.Measured(phases=phases)).load(sys.argv[2] + "/learned.h5")
+print("RESULT" + json.dumps({
+    "weights": weights, "graph": str(network.graph), "answers": learner.answers(task(3))["out"].tolist(),
+    "peak": network.point("mid").peak,
+}) + "RESULT")
+"""
 
 
 def test_a_model_that_was_built_step_by_step_is_the_same(h):

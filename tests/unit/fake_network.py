@@ -97,6 +97,9 @@ class Network:
         self.derived = dict(derived) if taken else self.derived
         return taken
 
+    def hand_back(self):
+        pass
+
     def check_alive(self):
         pass
 

@@ -267,6 +267,9 @@ class Cells:
     def teach(self, target: Signal | Array | None) -> None:
         """Take the levels (0 to 1) that the trial wants of the whole population; None where no teacher speaks."""
 
+    def leave(self) -> None:
+        """Leave what belongs to a host as its owner had it, for simulations of the owner's."""
+
     def restart(self) -> None:
         """Begin a trial without initialisation."""
         for soma in self.somas:

@@ -81,6 +81,7 @@ class GeneratorCells(Shown):
         self._plays = [hasattr(point, "play") for point in self._points]
         self._key, self._length, self._begin = (Purpose.TEST_SPIKES, 0), 0.0, 0.0  # of the trial
         self._kept: list[HocObject] = []
+        self._given = [_train(point) for point in self._points]  # as their owner made them
 
     def announce(self, wanted: bool) -> None:
         """Do nothing: they send their spikes as their owner made them."""
@@ -131,6 +132,12 @@ class GeneratorCells(Shown):
         times: Array = np.interp(arrivals, expected, borders)
         return times
 
+    def leave(self) -> None:
+        """Let NetStims send what their owner wanted; VecStims keep the last train."""
+        for point, given in zip(self._points, self._given, strict=True):
+            if given is not None:
+                point.interval, point.number, point.start = given
+
     def restart(self) -> None:
         """Begin a trial without initialisation."""
         if self._points:
@@ -143,3 +150,8 @@ class GeneratorCells(Shown):
         """Give up every NEURON object."""
         super().close()
         self._points, self._kept = [], []
+
+
+def _train(point: HocObject) -> tuple[float, float, float] | None:
+    """Return interval, number and start of a NetStim, None for other cells."""
+    return (point.interval, point.number, point.start) if hasattr(point, "interval") else None

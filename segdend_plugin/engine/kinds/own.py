@@ -174,8 +174,7 @@ class OwnCells(Cells):
 
     def teach(self, target: Signal | Array | None) -> None:
         """Write when and how strong the teachers speak in the next trial; None for not at all."""
-        for teacher in self.teachers:
-            teacher.silence()
+        self.leave()
         if target is None or not self._teachers:
             return
         if isinstance(target, Signal):
@@ -194,6 +193,11 @@ class OwnCells(Cells):
         for position, own in self._teachers.items():
             for teacher in own:
                 teacher.speak(float(target[position]), begin, length, trial.example + position)
+
+    def leave(self) -> None:
+        """Silence the teachers."""
+        for teacher in self.teachers:
+            teacher.silence()
 
     def restart(self) -> None:
         """Begin a trial without initialisation."""
