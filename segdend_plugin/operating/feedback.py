@@ -21,8 +21,8 @@ DOUBLINGS = 12
 """How often a teacher or feedback becomes twice as strong."""
 FIRST = 1 / 16
 """Of the strength that a teacher has, at which the search begins."""
-SEEN = 2.0
-"""By how many standard deviations of a trial the least feedback moves a tuft."""
+SEEN = 1.0
+"""By how many standard deviations of a trial the least feedback moves a tuft; more changes what hidden cells fire."""
 OBEYED = 0.9, 0.1
 """Share of its own rate to which a teacher is to drive cells, and of that rate which it is to leave at level 0."""
 
@@ -120,21 +120,25 @@ def _heard(bench: Bench, p: Population, one: Sparse, hears: Integers) -> Array:
 
 
 def _moved(bench: Bench, p: Population, hears: Integers | None) -> tuple[float, float]:
-    """Return how far (mV) tufts move when their group is taught, or any group if none is named, and a trial's noise."""
-    n, want = bench.n_groups, tuft(bench.graph, p.name, "target")
-    mv = float(p.kind.scale.unit)  # type: ignore[attr-defined]  # own cells have one
+    """Return how far (mV) tufts move when their group is taught, or any group if none is named, and a trial's noise.
+
+    Each stimulus is shown with each group, so that what stimuli do to tufts is told from what the teacher does.
+    """
+    want, mv = tuft(bench.graph, p.name, "target"), float(p.kind.scale.unit)  # type: ignore[attr-defined]
     of_cells = np.concatenate([bench.groups[q.name] for q in bench.graph.taught])
-    said = np.arange(max(2 * SHOWN, 2 * n)) % n
-    trials = zip(bench.some(len(said)), said.tolist(), strict=True)
-    read = mv * np.array(
-        [bench.show(shown, [want], (of_cells == group).astype(float))[want] for shown, group in trials]
-    )
-    means = np.array([read[said == group].mean(axis=0) for group in range(n)])  # (groups, cells)
-    noise = float(np.sqrt(((read - means[said]) ** 2).sum() / (read.size - means.size)))
+    targets = [(of_cells == group).astype(float) for group in range(bench.n_groups)]
+    if len(targets) == 1:
+        targets.append(np.zeros(len(of_cells)))
+    n = len(targets)
+    shown = bench.some(max(2, -(-2 * SHOWN // n)))
+    read = mv * np.array([[bench.show(stimulus, [want], target)[want] for target in targets] for stimulus in shown])
+    by_group, by_stimulus = read.mean(axis=0), read.mean(axis=1)  # (groups, cells), (stimuli, cells)
+    left = read - by_group[None] - by_stimulus[:, None] + by_group.mean(axis=0)
+    degrees = (len(read) - 1) * (n - 1) * p.size
+    noise = float(np.sqrt((left**2).sum() / degrees))
     if hears is None:
-        repeats = len(said) / n
-        variance = float(means.var(axis=0, ddof=1).mean()) - noise**2 / repeats if n > 1 else 0.0
+        variance = float(by_group.var(axis=0, ddof=1).mean()) - noise**2 / len(read)
         return float(np.sqrt(max(variance, 0.0))), noise
-    own = means[hears, np.arange(p.size)]
-    others = (means.sum(axis=0) - own) / max(n - 1, 1)
+    own = by_group[hears, np.arange(p.size)]
+    others = (by_group.sum(axis=0) - own) / (n - 1)
     return float((own - others).mean()), noise

@@ -22,7 +22,7 @@ def run(example: str, *arguments: str, folder: Path) -> subprocess.CompletedProc
         env=os.environ | {"PYTHONPATH": str(CHECKOUT), "MPLBACKEND": "Agg"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
 
 
@@ -32,6 +32,15 @@ def test_own_netpyne_model(tmp_path: Path) -> None:
     shapes, others = done.stdout.splitlines()
     assert shapes == "{'retina->cortex': (64, 50), 'cortex->choice': (50, 10)}"
     assert others.startswith("NetPyNE still holds its own 57 connections")
+
+
+def test_own_netpyne_netcons(tmp_path: Path) -> None:
+    """A few trials, of which little is learned: the survey takes most of the time."""
+    done = run("own_netpyne_netcons.py", "--trials", "8", "--test", "4", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["population", "hidden", "out"]
+    assert lines[-1].startswith("seed 0: ")
 
 
 def test_own_rule(tmp_path: Path) -> None:
