@@ -4,8 +4,8 @@ What the tutorials declare is here in our words (NetPyNE, doc/source/code/tut2.p
 lines that make them trainable are marked as added. Two bits are shown by 32 NetStims: 8 that fire where the first bit
 is 1, 8 where it is 0, and so on. No linear readout of them tells whether the bits differ.
 
-    python benchmarks/tutorials.py tut2 --seed 0
-    python benchmarks/tutorials.py tut2 --seed 0 --frozen     # the control: hidden weights stay as they were placed
+    python -m benchmarks.tutorials tut2 --seed 0
+    python -m benchmarks.tutorials tut2 --seed 0 --frozen     # the control: hidden weights stay as they were placed
 """
 
 import argparse
@@ -85,7 +85,10 @@ def hhtut(net):
     net.synMechParams["AMPA"] = {"mod": "Exp2Syn", "tau1": 0.1, "tau2": 1.0, "e": 0}
     net.stimSourceParams["bkg"] = {"type": "NetStim", "rate": 10, "noise": 0.5, "start": 1}
     net.stimTargetParams["bkg->PYR"] = {
-        "source": "bkg", "conds": {"pop": "PYR"}, "weight": 0.1, "delay": "uniform(1,5)"
+        "source": "bkg",
+        "conds": {"pop": "PYR"},
+        "weight": 0.1,
+        "delay": "uniform(1,5)",
     }
     recurrent = {"weight": 0.002, "delay": "0.2+normal(13.0,1.4)", "threshold": 10, "convergence": "uniform(1,15)"}
     net.connParams["PYR->PYR"] = between("PYR", "PYR", **recurrent)
