@@ -285,9 +285,10 @@ def is_ours(rule: Mapping[str, Any]) -> bool:
 
 def is_dense(rule: Mapping[str, Any]) -> bool:
     """Whether a marked rule becomes a dense set: as it says, or where no field of it speaks of single connections."""
-    said = params_of(rule["plast"]).get("dense")
-    if said is None:
-        return not any(key in rule for key in NETCONS)
+    params = params_of(rule["plast"])
+    said = params.get("dense")
+    if said is None:  # interneurons inhibit cells of the plugin only
+        return params.get("role") == "inhibition" or not any(key in rule for key in NETCONS)
     if not isinstance(said, bool):
         raise ConfigError(f"dense={said!r}: give True or False.")
     return said
