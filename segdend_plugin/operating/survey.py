@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from segdend_plugin.examiner import Examiner
     from segdend_plugin.tasks.base import Task
 
+BEYOND = 3.0
+"""How far a figure goes beyond the drive of the largest rate, relative to it."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -62,6 +65,9 @@ class Survey:
         for name, p in self.points.items():
             (line,) = axes.plot(p.drives, 1000 * p.rates, "o-", markersize=3, label=name)
             axes.axvline(p.middle, color=line.get_color(), linestyle=":")
+        beyond = max(BEYOND * abs(float(p.drives[p.rates.argmax()])) for p in self.points.values())
+        least = min(float(p.drives[0]) for p in self.points.values())
+        axes.set_xlim(least, max(beyond, 1.0))
         axes.set(xlabel="drive (1: from 10 to 90 % of the rise)", ylabel="rate (Hz)", ylim=(0, None))
         axes.legend(title="dotted: where weights are placed", title_fontsize=8)
         figure.savefig(path)
