@@ -15,6 +15,7 @@ reversal potentials `e`) each connection has a signed weight, which the two shar
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,13 +31,11 @@ from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.sparse import NetConOrPair
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.hosts import connections
-from segdend_plugin.hosts.connections import INPUT, MECHANISM
+from segdend_plugin.hosts.connections import INPUT
 from segdend_plugin.hosts.given import Gids, NetCons
 from segdend_plugin.hosts.neuron import V_INIT
 from segdend_plugin.model.graph import Role
 from segdend_plugin.types import HocObject, is_number
-
-__all__ = ["MECHANISM", "Marked", "Model", "model_of", "take"]
 
 GENERATORS = ("NetStim", "VecStim")
 DEFAULT_RATE = 200.0
@@ -155,13 +154,31 @@ def model_of(sim: Any, ranks: Ranks, marked: Mapping[str, Marked], teachers: Map
         )
         for name in names
     }
+    signed = set().union(*ranks.allgather({key for key, made in found.items() if _is_signed(made)}))
     sets = []
     for label, one in marked.items():
         posts = [post for post in names if (label, post) in reach]
         for post in posts:
             name = label if len(posts) == 1 else f"{label}:{post}"
-            sets.append(_set(one, name, reach[label, post], post, found.get((label, post), [])))
+            sets.append(
+                _set(one, name, reach[label, post], post, found.get((label, post), []), (label, post) in signed)
+            )
     return Model(populations, sets, _background(sim, ranks))
+
+
+@contextlib.contextmanager
+def in_one_order(sim: Any) -> Iterator[None]:
+    """Let NetPyNE meet all cells in the order of gids, not of ranks.
+
+    It makes a synapse for each connection, and the currents of those on one segment are added in the order in which
+    they were made: without this, potentials differ in their last bits between numbers of ranks.
+    """
+    gather = sim._gatherAllCellTags
+    sim._gatherAllCellTags = lambda: dict(sorted(gather().items()))
+    try:
+        yield
+    finally:
+        sim._gatherAllCellTags = gather
 
 
 def is_disordered(sim: Any) -> bool:
@@ -271,9 +288,12 @@ def _declared_rate(name: str, said: Mapping[str, Any]) -> float:
     return float(rate)
 
 
-def _set(one: Marked, name: str, pre: Sequence[str], post: str, synapses: Sequence[Any]) -> NetCons:
-    """Return the set of a rule onto one population."""
-    signed = any(isinstance(given, tuple) for *_, given in synapses)
+def _is_signed(synapses: Sequence[Any]) -> bool:
+    return any(isinstance(given, tuple) for *_, given in synapses)
+
+
+def _set(one: Marked, name: str, pre: Sequence[str], post: str, synapses: Sequence[Any], signed: bool) -> NetCons:
+    """Return the set of a rule onto one population; whether weights are `signed` is the same on every rank."""
     pairs = [given for *_, given in synapses if isinstance(given, tuple)]
     lowest = float("-inf") if signed else 0.0
     return NetCons(

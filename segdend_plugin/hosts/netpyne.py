@@ -1,6 +1,6 @@
 """NetPyNE builds the cells and every ordinary connection; sets marked as ours become dense.
 
-The only module that touches NetPyNE's `sim`. A connection rule is ours when its `plast` names the mechanism SegDend::
+The only module that imports NetPyNE. A connection rule is ours when its `plast` names the mechanism SegDend::
 
     netParams.connParams['input->hidden'] = {
         'preConds': {'pop': 'input'}, 'postConds': {'pop': 'hidden'}, 'sec': 'basal', 'delay': 1.0,
@@ -29,7 +29,7 @@ from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.session import Session, session
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.hosts import marked as marks
-from segdend_plugin.hosts.connections import INPUT, LINEAR, LUMPED, Kinds, graph_of, take_rules
+from segdend_plugin.hosts.connections import INPUT, LINEAR, LUMPED, MECHANISM, Kinds, graph_of, take_rules
 from segdend_plugin.hosts.neuron import V_INIT, check_free, join
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.streams import check_seed
@@ -142,9 +142,7 @@ def attach(
     check_seed(seed)
     marked = marks.take(sim.net.params.connParams)
     if not marked:
-        raise ConfigError(
-            f"connParams: no rule has 'plast': {{'mech': {marks.MECHANISM!r}}}: mark those that are to learn."
-        )
+        raise ConfigError(f"connParams: no rule has 'plast': {{'mech': {MECHANISM!r}}}: mark those that are to learn.")
     check_free(session())
     if exact and any(session().ranks.allgather(marks.is_disordered(sim))):
         warnings.warn(
@@ -180,7 +178,7 @@ def _connected(
         plasticity = {label: rules[label].pop("plast") for label in marked}  # NetPyNE knows no such mechanism
         sim.net.createPops()
         sim.net.createCells()
-        with _in_one_order(sim):
+        with marks.in_one_order(sim):
             sim.net.connectCells()
         sim.net.addStims()
         sim.net.addRxD()
@@ -189,21 +187,6 @@ def _connected(
             rules[label]["plast"] = said
         _pre_run(sim)
     return _join(sim, marked, teachers, seed, exact=exact, begun=True)
-
-
-@contextlib.contextmanager
-def _in_one_order(sim: Any) -> Iterator[None]:
-    """Let NetPyNE meet all cells in the order of gids, not of ranks.
-
-    It makes a synapse for each connection, and the currents of those on one segment are added in the order in which
-    they were made: without this, potentials differ in their last bits between numbers of ranks.
-    """
-    gather = sim._gatherAllCellTags
-    sim._gatherAllCellTags = lambda: dict(sorted(gather().items()))
-    try:
-        yield
-    finally:
-        sim._gatherAllCellTags = gather
 
 
 def _join(

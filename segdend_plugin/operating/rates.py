@@ -86,7 +86,8 @@ def survey_rates(bench: Bench, p: Population, *, tune: bool) -> None:
 def _declared(bench: Bench, p: Population, sets: Sequence[Sparse], before: Sequence[Array]) -> float:
     """Return the mean size of the weights that the owner gave, or a small one."""
     sums, count = (
-        bench.per_cell(p, sets, values).sum() for values in ([np.abs(w) for w in before], [w**0 for w in before])
+        bench.per_cell(p, sets, values).sum()
+        for values in ([np.abs(w) for w in before], [np.ones_like(w) for w in before])
     )
     return float(sums / count) if sums > 0 else UNKNOWN
 

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-import numpy as np
-
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.changes import Before, Bias, Change, Changes, Outer
 from segdend_plugin.model.graph import Graph, Population
 from segdend_plugin.model.places import SOMA
 from segdend_plugin.model.trial import Trial
 from segdend_plugin.model.wants import Average, Want
-from segdend_plugin.rule import rates
+from segdend_plugin.rule import baseline, rates
 from segdend_plugin.rule.base import Local, Phases, Seen
 from segdend_plugin.rule.feedback import Feedback, feedback_change, followed, following, random_feedback
 from segdend_plugin.rule.phases import TwoPhase
@@ -162,8 +160,7 @@ class Guerguiev(Local):
         """Keep the random weights of feedback that is made of them before every example, and baselines."""
         kept: dict[str, Array] = {}
         if self.baseline:
-            kept[_SEEN] = np.zeros(1)
-            kept |= {_BASELINE + p.name: np.zeros(p.size) for p in _flat(self.layers(graph))}
+            kept |= baseline.start(_flat(self.layers(graph)))
         if self.feedback.is_renewed and self.feedback.kind != "symmetric":
             kept |= {_PREFIX + name: matrix for name, matrix in random_feedback(graph).items()}
         return kept
@@ -205,19 +202,14 @@ class Guerguiev(Local):
             changes += descend(s, name, delta)
         if self.feedback.learning_rate:
             changes += self._feedback(s)
-        notes = {_BASELINE + p.name: self._differences(s, p) for p in _flat(self.layers(s.graph)) if self.baseline}
+        notes = {baseline.name(p.name): self._differences(s, p) for p in _flat(self.layers(s.graph)) if self.baseline}
         return Changes(tuple(changes), errors, notes)
 
     def fold(self, state: Mapping[str, Array], notes: Sequence[Mapping[str, Array]]) -> Mapping[str, Array]:
         """Let baselines follow the plateau differences of a batch."""
         if not self.baseline:
             return state
-        now = dict(state)
-        for each in notes:
-            now[_SEEN] = now[_SEEN] + 1.0
-            rate = max(self.baseline, 1.0 / now[_SEEN][0])
-            now |= {name: now[name] + rate * (difference - now[name]) for name, difference in each.items()}
-        return now
+        return baseline.fold(state, notes, self.baseline)
 
     def errors(self, s: Seen) -> dict[str, Array]:
         """Return the error of the local cells of every population (eqs 9, 23), each of shape (n,)."""
@@ -236,7 +228,7 @@ class Guerguiev(Local):
         found = self._differences(s, population)
         if not self.baseline:
             return found
-        off: Array = (found - s.state[_BASELINE + population.name])[s.local(population.name)]
+        off: Array = (found - s.state[baseline.name(population.name)])[s.local(population.name)]
         return off
 
     def _alpha(self, s: Seen, population: str, window: str) -> Array:
@@ -263,9 +255,8 @@ class Guerguiev(Local):
         return changes
 
 
-_PREFIX, _BASELINE = "random ", "baseline "
-"""Of the names of state arrays that are random feedback, or mean plateau differences."""
-_SEEN = "examples of the baselines"
+_PREFIX = "random "
+"""Of the names of state arrays that are random feedback."""
 
 
 def check_taught(graph: Graph) -> None:

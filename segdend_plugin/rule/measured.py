@@ -13,6 +13,7 @@ from segdend_plugin.model.changes import Change, Changes, Outer
 from segdend_plugin.model.graph import Graph, Population
 from segdend_plugin.model.places import SOMA, Place
 from segdend_plugin.model.wants import Average, Want
+from segdend_plugin.rule import baseline
 from segdend_plugin.rule.base import Local, Phases, Seen
 from segdend_plugin.rule.guerguiev import WINDOWS, check_taught
 from segdend_plugin.rule.phases import TwoPhase
@@ -98,7 +99,7 @@ class Measured(Local):
         """Keep the mean differences of hidden cells."""
         if not self.baseline:
             return {}
-        return {_SEEN: np.zeros(1)} | {_BASELINE + p.name: np.zeros(p.size) for p in graph.hidden}
+        return baseline.start(graph.hidden)
 
     def change(self, seen: Sequence[Seen]) -> Changes:
         """Return what an example changes."""
@@ -110,8 +111,8 @@ class Measured(Local):
         for p in s.graph.hidden:
             forward, target = (s[tuft(s.graph, p.name, window)] for window in WINDOWS)
             difference = (target - forward) * _unit(p) / _scale(s, p, "unit")
-            notes[_BASELINE + p.name] = difference
-            off = difference - s.state[_BASELINE + p.name] if self.baseline else difference
+            notes[baseline.name(p.name)] = difference
+            off = difference - s.state[baseline.name(p.name)] if self.baseline else difference
             errors[p.name] = np.clip(off[s.local(p.name)], -self.largest, self.largest)
         for p in _learning(s.graph):
             changes += self._descend(s, p, errors[p.name])
@@ -132,15 +133,7 @@ class Measured(Local):
         """Let baselines follow the differences of a batch."""
         if not self.baseline:
             return state
-        now = dict(state)
-        for each in notes:
-            now[_SEEN] = now[_SEEN] + 1.0
-            rate = max(self.baseline, 1.0 / now[_SEEN][0])
-            now |= {name: now[name] + rate * (difference - now[name]) for name, difference in each.items()}
-        return now
-
-
-_BASELINE, _SEEN = "baseline ", "examples of the baselines"
+        return baseline.fold(state, notes, self.baseline)
 
 
 def _learning(graph: Graph) -> list[Population]:

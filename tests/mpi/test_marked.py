@@ -57,3 +57,23 @@ def test_the_same_bits_on_any_number_of_ranks(n, single, mpiexec):
     assert result.pop("ranks") == n
     assert result == {key: value for key, value in single.items() if key != "ranks"}
     assert result["placed"] != result["learned"]
+
+
+GRAPH = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import segdend_plugin
+ranks = segdend_plugin.start()
+from netpyne_model import parameters
+graph = segdend_plugin.create(*parameters(), seed=3).graph
+if ranks.is_root:
+    print("RESULT", [c.bounds for c in graph.connections])
+ranks.barrier()
+"""
+
+
+def test_a_rank_without_a_cell_of_a_population_knows_that_weights_are_signed(mpiexec):
+    command = [*mpiexec, "-n", "5", sys.executable, "-c", GRAPH, str(TESTS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"RESULT {[(-float('inf'), float('inf'))] * 3}" in done.stdout

@@ -280,6 +280,25 @@ class Cells:
         self.handles, self.somas, self._mechanisms = [], [], []
 
 
+class Source:
+    """What the kinds of such cells have in common."""
+
+    @property
+    def offers(self) -> frozenset[tuple[Quantity, str]]:
+        """Nothing can be read."""
+        return frozenset()
+
+    @property
+    def accepts(self) -> frozenset[str]:
+        """Nothing may land on it."""
+        return frozenset()
+
+    @property
+    def filters(self) -> tuple[float, ...]:
+        """None: nothing lands on it."""
+        return ()
+
+
 class Shown(Cells):
     """Cells that send what the task says."""
 

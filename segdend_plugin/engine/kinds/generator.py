@@ -8,17 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from segdend_plugin.cells.units import Scale
-from segdend_plugin.engine.kinds.base import CellHandle, Shown
+from segdend_plugin.engine.kinds.base import CellHandle, Shown, Source
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Cost, Graph, Population
 from segdend_plugin.model.streams import Purpose, stream
 from segdend_plugin.model.trial import Drive, Signal, Trains, Trial
-from segdend_plugin.model.wants import Quantity
 from segdend_plugin.types import Array, HocObject, Integers, is_number
 
 
 @dataclass(frozen=True)
-class Generator:
+class Generator(Source):
     """NetStims or VecStims whose spikes the task gives.
 
     Attributes
@@ -37,21 +36,6 @@ class Generator:
     def label(self) -> str:
         """What messages call it."""
         return "generator"
-
-    @property
-    def offers(self) -> frozenset[tuple[Quantity, str]]:
-        """Nothing can be read."""
-        return frozenset()
-
-    @property
-    def accepts(self) -> frozenset[str]:
-        """Nothing may land on it."""
-        return frozenset()
-
-    @property
-    def filters(self) -> tuple[float, ...]:
-        """None: nothing lands on it."""
-        return ()
 
     def cost(self, dt: float) -> Cost:
         """Return what one cell costs: an event for each of its spikes."""

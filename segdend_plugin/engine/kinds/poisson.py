@@ -9,39 +9,23 @@ import numpy as np
 
 from segdend_plugin.cells.units import Scale
 from segdend_plugin.engine.dense import Dense
-from segdend_plugin.engine.kinds.base import CellHandle, Shown
+from segdend_plugin.engine.kinds.base import CellHandle, Shown, Source
 from segdend_plugin.engine.probe import Probe
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Cost, Graph, Population
 from segdend_plugin.model.trial import Drive, Signal, Trains
-from segdend_plugin.model.wants import Quantity
 from segdend_plugin.rule.targets import RATE_MAX
 from segdend_plugin.types import Array, HocObject, Integers
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(Source):
     """SegDendInput cells."""
 
     @property
     def label(self) -> str:
         """What messages call it."""
         return "input"
-
-    @property
-    def offers(self) -> frozenset[tuple[Quantity, str]]:
-        """Nothing can be read."""
-        return frozenset()
-
-    @property
-    def accepts(self) -> frozenset[str]:
-        """Nothing may land on it."""
-        return frozenset()
-
-    @property
-    def filters(self) -> tuple[float, ...]:
-        """None: nothing lands on it."""
-        return ()
 
     def cost(self, dt: float) -> Cost:
         """Return what one cell costs: trains are drawn once a trial."""
