@@ -136,8 +136,9 @@ def graph_of(sim: Any, rules: Mapping[str, Rule], kinds: Kinds, seed: int, dt: f
             raise ConfigError(
                 f"connParams: the hidden population {name!r} needs a feedback rule: without it nothing is learned."
             )
-        kind = _kind(sim, name, kinds, interneurons.get(name), is_input=not reached and name not in interneurons)
-        populations.append(Population(name, size, kind, first, reached and not back, reached))
+        is_input, taught = not reached and name not in interneurons, reached and not back
+        kind = _kind(sim, name, kinds, interneurons.get(name), is_input=is_input, taught=taught)
+        populations.append(Population(name, size, kind, first, taught, reached))
         first += size
     graph = Graph(seed, dt, tuple(populations), tuple(learning))
     sets = [c for rule in rules.values() if rule.inhibition is not None for c in _inhibition(graph, rule)]
@@ -170,7 +171,7 @@ def _inhibition(graph: Graph, rule: Rule) -> list[Connections]:
     return inhibition_sets(rule.pre[0], layers, replace(rule.inhibition, layer=hidden.index(rule.post)), rule.delay)
 
 
-def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, is_input: bool) -> Kind:
+def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, is_input: bool, taught: bool) -> Kind:
     """Return what the cells of a population are."""
     tags = sim.net.pops[name].tags
     if is_input:
@@ -180,7 +181,11 @@ def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, i
     if tags.get("cellModel") == INPUT:
         raise ConfigError(f"popParams[{name!r}]: nothing can land on {INPUT} cells: let the rule end on other cells.")
     if tags.get("cellModel") == LINEAR:
-        raise ConfigError(f"popParams[{name!r}]: {LINEAR} cells are made by layered() only: give a cellType.")
+        if taught or inhibition is not None:
+            raise ConfigError(
+                f"popParams[{name!r}]: {LINEAR} cells cannot be taught or silenced: give a cellType with a {LUMPED}."
+            )
+        return Lumped(*_conductances(tags["params"]), label=name, scale=kinds.scale)
     label = str(tags.get("cellType", name))
     rule = sim.net.params.cellParams.get(label) or {}
     if rule.get("reduction") is not None:
@@ -189,13 +194,8 @@ def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, i
     points = [point for sec in secs.values() for point in (sec.get("pointps") or {}).values()]
     lumped = next((point for point in points if point.get("mod") == LUMPED), None)
     if lumped is not None:
-        defaults = {"g_leak": 0.01, "g_basal": 0.06, "g_apical": 0.0}
-        own: dict[str, Any] = {
-            key: round(float(lumped.get(key, value)) * PER_MICROSIEMENS, 12) for key, value in defaults.items()
-        }
-        if inhibition is not None:
-            own |= {"silent_in": inhibition.silent_in, "silent_lead": inhibition.silent_lead}
-        return Lumped(**own, label=label, scale=kinds.scale)
+        silent = (inhibition.silent_in, inhibition.silent_lead) if inhibition is not None else ()
+        return Lumped(*_conductances(lumped), label, kinds.scale, *silent)
     if inhibition is not None:
         raise ConfigError(f"popParams[{name!r}]: interneurons need a {LUMPED} on their soma: add it.")
     _refuse_what_dense_sets_cannot(name, label, secs, active=rule.get("active") is not None)
@@ -208,6 +208,13 @@ def _kind(sim: Any, name: str, kinds: Kinds, inhibition: Inhibition | None, *, i
         synapse=kinds.synapse,
         location=kinds.location,
     )
+
+
+def _conductances(said: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Return g_leak, g_basal and g_apical (1/ms) of a three-compartment cell, of what its owner says in uS."""
+    given = said.get("g_leak", 0.01), said.get("g_basal", 0.06), said.get("g_apical", 0.0)
+    leak, basal, apical = (round(float(value) * PER_MICROSIEMENS, 12) for value in given)
+    return leak, basal, apical
 
 
 def _refuse_what_dense_sets_cannot(name: str, label: str, secs: Mapping[str, Any], *, active: bool) -> None:

@@ -50,7 +50,7 @@ def build(graph: Graph) -> Network:
     """
     session().begin(owns_gids=True)  # before a cell is measured, which updates all that NEURON holds
     params, measured = net_params(graph), _measured(graph)
-    network = host.construct(params, sim_config(graph), lambda _: graph, measured=measured)
+    network = host.construct(params, sim_config(graph), lambda _: graph, graph.connections, measured=measured)
     network.made_of = mpi.start().broadcast(_digests(graph) if mpi.start().is_root else {})
     return network
 
@@ -103,9 +103,7 @@ def net_params(graph: Graph, *, sections: bool = False) -> Any:
                 f"cell {getattr(kind, 'source', label)!r}: the name {label!r} is taken by another one: rename the file."
             )
         if isinstance(kind, Linear) or (is_linear(population) and not sections):
-            # of mechanisms in one place NEURON would transfer the rate of the first for all
-            apart = any(c.signal == "rates" for c in graph.connections if population.name in c.pre)
-            params.popParams[population.name] = {"cellModel": LINEAR, "numCells": population.size, "apart": apart}
+            params.popParams[population.name] = {"cellModel": LINEAR, "numCells": population.size}
             continue
         if label not in params.cellParams:
             params.cellParams[label] = _rule(population.name, kind)

@@ -31,7 +31,7 @@ from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.hosts import marked as marks
 from segdend_plugin.hosts.connections import INPUT, LINEAR, LUMPED, MECHANISM, Kinds, graph_of, take_rules
 from segdend_plugin.hosts.neuron import V_INIT, check_free, join
-from segdend_plugin.model.graph import Graph
+from segdend_plugin.model.graph import Connections, Graph
 from segdend_plugin.model.streams import check_seed
 from segdend_plugin.types import HocObject
 
@@ -107,7 +107,8 @@ def create(
     session().begin(owns_gids=True)
     if marked:
         return _connected(net_params, sim_config, marked, _labels(teachers), seed, exact=exact)
-    return construct(net_params, sim_config, lambda sim: graph_of(sim, rules, kinds, seed, sim_config.dt), set(rules))
+    dt, sets = sim_config.dt, [one for rule in rules.values() for one in rule.sets()]
+    return construct(net_params, sim_config, lambda sim: graph_of(sim, rules, kinds, seed, dt), sets, set(rules))
 
 
 def attach(
@@ -211,6 +212,7 @@ def construct(
     net_params: Any,
     sim_config: Any,
     make_graph: Callable[[Any], Graph],
+    sets: Sequence[Connections],
     ours: set[str] | None = None,
     measured: Mapping[str, Measured] = _UNMEASURED,
 ) -> Network:
@@ -222,6 +224,8 @@ def construct(
         What NetPyNE takes.
     make_graph
         Returns the graph, given ``sim`` with its populations and cells.
+    sets
+        Those of the graph, as far as they are known before there are cells.
     ours
         Labels of connection rules that NetPyNE is not to expand.
     measured
@@ -235,7 +239,7 @@ def construct(
         for label in ours or ():
             del sim.net.params.connParams[label]
         sim.net.createPops()
-        _without_sections([pop for pop in sim.net.pops.values() if pop.tags.get("cellModel") == LINEAR])
+        _without_sections(sim, rated={name for one in sets if one.signal == "rates" for name in one.pre})
         sim.net.createCells()
         graph = make_graph(sim)
         _give_up_thresholds(sim, own, {p.name for p in graph.populations if graph.onto(p.name)})
@@ -338,12 +342,14 @@ def _rules_of(sim: Any, population: str) -> Mapping[str, Any]:
     return rules
 
 
-def _without_sections(pops: list[Any]) -> None:
-    """Let populations be made of linear cells, which all lie in one section, unless they are `apart`."""
+def _without_sections(sim: Any, rated: set[str]) -> None:
+    """Let linear cells lie in one section; but NEURON transfers one rate for all in a place, so `rated` ones do not."""
     from neuron import h
 
-    for pop in pops:
-        pop.cellModelClass, pop.section = _linear_cell(), h.Section(name="segdend_linear")
+    for name, pop in sim.net.pops.items():
+        if pop.tags.get("cellModel") == LINEAR:
+            pop.cellModelClass = _linear_cell()
+            pop.section = None if name in rated else h.Section(name="segdend_linear")
 
 
 @functools.cache
@@ -356,7 +362,7 @@ def _linear_cell() -> Any:
             from neuron import h
 
             shared = sim.net.pops[self.tags["pop"]].section
-            self.section = h.Section(name="segdend_linear") if self.params.get("apart") else shared
+            self.section = h.Section(name="segdend_linear") if shared is None else shared
             self.hPointp, self.secs = getattr(h, LINEAR)(self.section(0.5)), NoSections()
 
     return LinearCell

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 
+from segdend_plugin import Learner, rules
 from segdend_plugin.engine.layered import layered
 from segdend_plugin.errors import ConfigError
 
@@ -112,6 +113,25 @@ def test_rules_may_make_any_graph(model):
     assert network.sets["around"].weights.shape == (3, 3)
     assert [c.name for c in network.graph.onto("output")] == ["out", "skip"]
     assert network.graph.set("back").learned
+
+
+def test_cells_without_sections(model):
+    """Three-compartment cells side by side learn as those with a section of their own, to the last bits."""
+    weights = []
+    model.connParams["out"]["plast"]["params"]["signal"] = "rates"
+    for how in ({"cellType": "three_compartment"}, {"cellModel": "SegDendLinear"}):
+        model.popParams["hidden"] = {"numCells": 3, **how}
+        network = create(model)
+        Learner(network, rules.Guerguiev()).partial_fit(np.tile(np.linspace(0, 1, 4), (3, 1)), [0, 1, 0])
+        weights.append(network.gather()[0])
+    assert weights[0].keys() == {"up", "out"}
+    for label, learned in weights[0].items():
+        np.testing.assert_allclose(weights[1][label], learned, rtol=1e-12)
+    model.popParams["hidden"] |= {"g_apical": 0.005, "g_leak": 0.02}
+    kind = create(model).graph["hidden"].kind
+    assert (kind.g_leak, kind.g_basal, kind.g_apical) == (0.2, 0.6, 0.05)
+    model.popParams["output"] = {"numCells": 2, "cellModel": "SegDendLinear"}
+    refuse(model, "popParams['output']", "cannot be taught", "SegDendLumped")
 
 
 def test_rules_that_make_no_graph(model):
