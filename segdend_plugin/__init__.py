@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from segdend_plugin.engine.kinds.stimuli import SpikeTeacher, Teacher
     from segdend_plugin.engine.layered import layered
     from segdend_plugin.engine.mpi import abort_on_error
-    from segdend_plugin.engine.session import start
     from segdend_plugin.experiment.cells import electrotonics
     from segdend_plugin.experiment.config import Experiment
     from segdend_plugin.experiment.config import load as load_experiment
     from segdend_plugin.experiment.run import evaluate, train
-    from segdend_plugin.hosts import attach
+    from segdend_plugin.hosts import attach, start
     from segdend_plugin.hosts.given import Gids, NetCons
     from segdend_plugin.hosts.netpyne import create
     from segdend_plugin.learner import Learner
@@ -82,7 +81,7 @@ _HOMES = {
     "evaluate": ("experiment.run", "evaluate"),
     "layered": ("engine.layered", "layered"),
     "load_experiment": ("experiment.config", "load"),
-    "start": ("engine.session", "start"),
+    "start": ("hosts", "start"),
     "train": ("experiment.run", "train"),
 }
 _MODULES = ("callbacks", "kinds", "rules", "schedules", "tasks")

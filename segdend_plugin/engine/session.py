@@ -108,28 +108,7 @@ def session() -> Session:
 
 
 def start(replicas: int | None = None) -> mpi.Ranks:
-    """Start MPI and NEURON together and load the mechanisms, before ``neuron`` is imported.
-
-    Only a script that wants MPI, or that makes cells of our mechanisms itself, needs it. Every rank must call this.
-
-    Parameters
-    ----------
-    replicas
-        How many groups of ranks hold the whole network each, to show several examples at a time: those of a batch, or
-        those of a test. To be chosen before anything is built, 1 by default; it must divide the number of ranks.
-
-    Returns
-    -------
-    Ranks
-        This process and its peers.
-
-    Raises
-    ------
-    ParallelError
-        If the launcher, mpi4py and NEURON do not agree on the number of processes, or replicas do not fit.
-    MechanismError
-        If the mechanisms cannot be built or loaded.
-    """
+    """Do what :func:`segdend_plugin.start` says."""
     if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 1):
         raise ConfigError(f"replicas={replicas!r}: give a whole number, 1 or more.")
     if not _sessions:

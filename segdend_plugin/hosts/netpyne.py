@@ -29,6 +29,7 @@ from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.session import Session, session
 from segdend_plugin.errors import ConfigError, SegDendError
 from segdend_plugin.hosts import marked as marks
+from segdend_plugin.hosts import unclaimed
 from segdend_plugin.hosts.connections import INPUT, LINEAR, LUMPED, MECHANISM, Kinds, graph_of, take_rules
 from segdend_plugin.hosts.neuron import V_INIT, check_free, join
 from segdend_plugin.model.graph import Connections, Graph
@@ -205,6 +206,7 @@ def _join(
         session(), model.populations, model.sets, model.background, seed, None, v_init, exact=exact, begun=begun
     )
     network.tell_host = functools.partial(marks.publish, sim, marked)
+    unclaimed.claim(sim.net)
     return network
 
 

@@ -411,6 +411,43 @@ def test_a_model_that_was_built_step_by_step_is_the_same(h):
         np.testing.assert_array_equal(one.weights, weights[name])
 
 
+PLAIN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import segdend_plugin
+segdend_plugin.start()
+from netpyne import sim
+from netpyne_model import parameters
+
+net, config = parameters()
+config.duration = 1.0
+sim.create(net, config)
+sim.simulate()
+sim.simulate()
+segdend_plugin.attach(sim)
+print("ATTACHED")
+sim.simulate()
+"""
+
+
+def test_a_marked_model_that_netpyne_runs_alone_says_what_to_call():
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN, str(Path(__file__).parents[1])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    before, after = done.stdout.split("ATTACHED")
+    (said,) = [line for line in before.splitlines() if "NetPyNE alone does not teach" in line]
+    assert "connParams['in->mid']" in said
+    assert "segdend_plugin.create(netParams, simConfig)" in said
+    assert "segdend_plugin.attach(sim)" in said
+    assert "alone" not in after
+
+
 @pytest.mark.parametrize(
     ("label", "changes", "words"),
     [
