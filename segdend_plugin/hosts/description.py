@@ -22,7 +22,7 @@ from segdend_plugin.engine.kinds.reconstruction import Reconstruction
 from segdend_plugin.engine.network import Network
 from segdend_plugin.engine.session import session
 from segdend_plugin.errors import ConfigError, SegDendError
-from segdend_plugin.hosts import netpyne as host
+from segdend_plugin.hosts import construct as host
 from segdend_plugin.hosts.connections import INPUT, LINEAR, LUMPED
 from segdend_plugin.model.graph import Graph, Kind
 from segdend_plugin.types import HocObject

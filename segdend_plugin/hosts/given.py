@@ -31,11 +31,15 @@ class Gids:
         (Generator), whose drive the task gives.
     teachers
         By gid of the cells on this rank, what acts on them while a teacher speaks: a current, spikes, or several.
+    drives
+        Of a Generator whose cells are no NetStims or VecStims themselves, by gid of the cells on this rank, the one
+        that drives each: the task sets its spikes, and the cell fires as it does.
     """
 
     gids: Sequence[int]
     kind: Own | Poisson | Generator = Own()  # noqa: RUF009  frozen
     teachers: Mapping[int, Stimulus | Sequence[Stimulus]] = field(default_factory=dict)
+    drives: Mapping[int, HocObject] = field(default_factory=dict)
 
     def teachers_of(self, gid: int) -> tuple[Stimulus, ...]:
         """Return those of a cell."""
@@ -104,15 +108,21 @@ def misfit(population: Population, handles: build.Handles, given: Gids) -> str |
     if isinstance(given.kind, Generator):
         other = next((h for _, h in handles if h.point is None or not _generates(h.point)), None)
         if other is not None:
-            return f"{where}: gid {other.gid} is no NetStim or VecStim, which the task could drive: take kind=Own()."
+            return (
+                f"{where}: gid {other.gid} is no NetStim or VecStim, which the task could drive: give the one that "
+                "drives it, drives={gid: NetStim}, or take kind=Own()."
+            )
     if isinstance(given.kind, Poisson):
         other = next((h for _, h in handles if h.point is None or not h.point.hname().startswith("SegDendInput")), None)
         if other is not None:
             return f"{where}: gid {other.gid} is no SegDendInput, which the task could drive: take kind=Own()."
     here = {handle.gid for _, handle in handles}
-    for gid in given.teachers:
+    if given.drives and not isinstance(given.kind, Generator):
+        return f"{where}: drives are of kind=Generator(), not of {given.kind.label}: leave them out."
+    for what, gid in (*(("teacher", gid) for gid in given.teachers), *(("drive", gid) for gid in given.drives)):
         if gid not in here:
-            return f"{where}: it has a teacher for gid {gid}, which is no cell of it on this rank: leave it out."
+            return f"{where}: it has a {what} for gid {gid}, which is no cell of it on this rank: leave it out."
+    for gid in given.teachers:
         wrong = next((misfit for one in given.teachers_of(gid) if (misfit := one.misfit()) is not None), None)
         if wrong is not None:
             return f"{where}: the teacher of gid {gid} {wrong}."

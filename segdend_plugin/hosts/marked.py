@@ -26,7 +26,6 @@ from segdend_plugin.cells.units import Scale
 from segdend_plugin.engine.kinds.generator import Generator
 from segdend_plugin.engine.kinds.own import Own
 from segdend_plugin.engine.kinds.poisson import Poisson
-from segdend_plugin.engine.kinds.stimuli import SpikeTeacher, Stimulus, Teacher, made_for
 from segdend_plugin.engine.mpi import Ranks
 from segdend_plugin.engine.sparse import NetConOrPair
 from segdend_plugin.errors import ConfigError
@@ -34,14 +33,21 @@ from segdend_plugin.hosts import connections
 from segdend_plugin.hosts.connections import INPUT
 from segdend_plugin.hosts.given import Gids, NetCons
 from segdend_plugin.hosts.neuron import V_INIT
+from segdend_plugin.hosts.stims import (
+    BETWEEN,
+    background,
+    cells_of,
+    declared_rate,
+    driver,
+    drives_of,
+    local,
+    reversal,
+    teachers_of,
+)
 from segdend_plugin.model.graph import Role
-from segdend_plugin.types import HocObject, is_number
+from segdend_plugin.types import HocObject
 
 GENERATORS = ("NetStim", "VecStim")
-DEFAULT_RATE = 200.0
-"""Rate (Hz) at level 1 of input cells whose population declares none."""
-BETWEEN = -40.0
-"""Reversal potential (mV) below which a synapse inhibits."""
 NEAR_THRESHOLD = -60.0
 """Potential (mV) at which driving forces are compared."""
 FIELDS = frozenset(
@@ -117,7 +123,13 @@ class Model:
     background: Mapping[int, HocObject]
 
 
-def model_of(sim: Any, ranks: Ranks, marked: Mapping[str, Marked], teachers: Mapping[str, Sequence[str]]) -> Model:
+def model_of(
+    sim: Any,
+    ranks: Ranks,
+    marked: Mapping[str, Marked],
+    teachers: Mapping[str, Sequence[str]],
+    inputs: Mapping[str, str],
+) -> Model:
     """Return the populations and sets of a model that NetPyNE has connected; every rank must call this.
 
     Parameters
@@ -131,8 +143,10 @@ def model_of(sim: Any, ranks: Ranks, marked: Mapping[str, Marked], teachers: Map
     teachers
         By taught population, the labels of stimulation sources that are its teachers; with none, it gets teachers of
         the plugin's.
+    inputs
+        By input population whose cells spike by themselves, the label of the source through which the task drives it.
     """
-    pops = {gid: str(cell.tags["pop"]) for gid, cell in _local(sim)}
+    pops = {gid: str(cell.tags["pop"]) for gid, cell in local(sim)}
     whose = {gid: name for part in ranks.allgather(pops) for gid, name in part.items()}
     found = _connections(sim, marked, whose)
     reach = _reach(ranks, found, whose, list(sim.net.pops))
@@ -146,14 +160,17 @@ def model_of(sim: Any, ranks: Ranks, marked: Mapping[str, Marked], teachers: Map
     unknown = next((name for name in taught if not onto.get(name)), None)
     if unknown is not None:
         raise ConfigError(f"teachers: no marked rule reaches a population {unknown!r}: name one of {', '.join(names)}.")
-    populations = {
-        name: Gids(
-            sorted(gid for gid, pop in whose.items() if pop == name),
-            _kind(sim, name, reached=bool(onto[name])),
-            _teachers(sim, name, taught[name]) if name in taught else {},
+    wrong = next((name for name in inputs if onto.get(name) != set()), None)
+    if wrong is not None:
+        raise ConfigError(f"inputs: marked rules go on from no population {wrong!r}, or reach it: name another one.")
+    populations = {}
+    for name in names:
+        gids, cells = sorted(gid for gid, pop in whose.items() if pop == name), cells_of(sim, name)
+        kind = driver(sim, inputs[name]) if name in inputs else _kind(sim, name, reached=bool(onto[name]))
+        teach = teachers_of(ranks, name, cells, taught[name]) if name in taught else {}
+        populations[name] = Gids(
+            gids, kind, teach, drives_of(ranks, name, cells, inputs[name]) if name in inputs else {}
         )
-        for name in names
-    }
     signed = set().union(*ranks.allgather({key for key, made in found.items() if _is_signed(made)}))
     sets = []
     for label, one in marked.items():
@@ -163,7 +180,7 @@ def model_of(sim: Any, ranks: Ranks, marked: Mapping[str, Marked], teachers: Map
             sets.append(
                 _set(one, name, reach[label, post], post, found.get((label, post), []), (label, post) in signed)
             )
-    return Model(populations, sets, _background(sim, ranks))
+    return Model(populations, sets, background(ranks, sim, inputs))
 
 
 @contextlib.contextmanager
@@ -185,7 +202,7 @@ def is_disordered(sim: Any) -> bool:
     """Whether the synapses of a cell of this rank may have been made in an order that depends on ranks."""
     if sim.nhosts == 1:
         return False
-    for _, cell in _local(sim):
+    for _, cell in local(sim):
         sources: dict[str, list[int]] = defaultdict(list)
         for conn in cell.conns:
             if conn["preGid"] != "NetStim":
@@ -197,7 +214,7 @@ def is_disordered(sim: Any) -> bool:
 
 def publish(sim: Any, marked: Mapping[str, Marked]) -> None:
     """Write learned weights into NetPyNE's own tables, from which it gathers, saves and plots."""
-    for _, cell in _local(sim):
+    for _, cell in local(sim):
         for conn in cell.conns:
             one = marked.get(conn.get("label"))
             if one is not None and conn.get("hObj") is not None:
@@ -209,14 +226,10 @@ Key = tuple[str, str]
 Found = Mapping[Key, list[tuple[int, int, NetConOrPair]]]
 
 
-def _local(sim: Any) -> Iterator[tuple[int, Any]]:
-    return ((int(cell.gid), cell) for cell in sorted(sim.net.cells, key=lambda cell: cell.gid))
-
-
 def _connections(sim: Any, marked: Mapping[str, Marked], whose: Mapping[int, str]) -> Found:
     """Return the NetCons of this rank that rules have made, in pairs where their weights are signed."""
     found: dict[Key, list[tuple[int, int, NetConOrPair]]] = defaultdict(list)
-    for gid, cell in _local(sim):
+    for gid, cell in local(sim):
         made: dict[tuple[str, int], list[HocObject]] = defaultdict(list)
         for conn in cell.conns:
             label = conn.get("label")
@@ -231,7 +244,7 @@ def _in_pairs(netcons: Sequence[HocObject]) -> Sequence[NetConOrPair]:
     """Return NetCons from one cell to another, each that excites with one that inhibits if there are as many."""
     by_sign: dict[bool, list[HocObject]] = {True: [], False: []}
     for netcon in netcons:
-        e = _reversal(netcon)
+        e = reversal(netcon)
         if e is None:
             return netcons
         by_sign[e >= BETWEEN].append(netcon)
@@ -239,12 +252,6 @@ def _in_pairs(netcons: Sequence[HocObject]) -> Sequence[NetConOrPair]:
     if len(excite) == len(inhibit):
         return list(zip(excite, inhibit, strict=True))
     return netcons
-
-
-def _reversal(netcon: HocObject) -> float | None:
-    """Return the reversal potential (mV) of the synapse that a NetCon reaches, if it has one."""
-    e: Any = getattr(netcon.syn(), "e", None)
-    return float(e) if is_number(e) else None
 
 
 def _reach(ranks: Ranks, found: Found, whose: Mapping[int, str], order: Sequence[str]) -> dict[Key, tuple[str, ...]]:
@@ -267,7 +274,7 @@ def _kind(sim: Any, name: str, *, reached: bool) -> Own | Poisson | Generator:
     if model == INPUT:
         return Poisson()
     if model in GENERATORS and not reached:
-        return Generator(_declared_rate(name, dict(cell.get("params") or {}) | said))
+        return Generator(declared_rate(f"popParams[{name!r}]", dict(cell.get("params") or {}) | said))
     secs = cell.get("secs") or {}
     points = [point.get("mod") for sec in secs.values() for point in (sec.get("pointps") or {}).values()]
     if connections.LUMPED in points and reached:
@@ -276,16 +283,6 @@ def _kind(sim: Any, name: str, *, reached: bool) -> Own | Poisson | Generator:
             "the rule, and leave out what says which cells are connected and how."
         )
     return Own(label, Scale(rest=float(sim.cfg.hParams.get("v_init", V_INIT))))
-
-
-def _declared_rate(name: str, said: Mapping[str, Any]) -> float:
-    """Return the rate (Hz) at which input cells fire at level 1: that of their population."""
-    rate = said.get("rate", 1000.0 / said["interval"] if is_number(said.get("interval")) else DEFAULT_RATE)
-    if isinstance(rate, (list, tuple)) and rate and all(map(is_number, rate)):
-        rate = max(rate)  # NetPyNE draws one between two of these
-    if not is_number(rate) or rate <= 0:
-        raise ConfigError(f"popParams[{name!r}]: rate={rate!r}: give the rate (Hz) at level 1, which the task scales.")
-    return float(rate)
 
 
 def _is_signed(synapses: Sequence[Any]) -> bool:
@@ -314,52 +311,5 @@ def _ratio(pair: tuple[HocObject, HocObject]) -> float:
 
     A power of two, so that a signed weight has the same bits when it is put together again from a saved model.
     """
-    excite, inhibit = (abs((_reversal(netcon) or 0.0) - NEAR_THRESHOLD) for netcon in pair)
+    excite, inhibit = (abs((reversal(netcon) or 0.0) - NEAR_THRESHOLD) for netcon in pair)
     return float(2.0 ** round(log2(excite / max(inhibit, 1.0))))
-
-
-def _teachers(sim: Any, name: str, labels: Sequence[str]) -> Mapping[int, Sequence[Stimulus]]:
-    """Return by gid the stimuli of this rank's cells that have these labels, or teachers of the plugin's."""
-    cells = [(gid, cell) for gid, cell in _local(sim) if cell.tags["pop"] == name]
-    if not labels:
-        return {gid: made_for(_target(cell)) for gid, cell in cells}
-    found = {gid: [one for label in labels for one in _stimuli(cell, label)] for gid, cell in cells}
-    without = next((gid for gid, own in found.items() if not own), None)
-    if without is not None:
-        raise ConfigError(
-            f"teachers[{name!r}]={list(labels)}: cell {without} has none of these stimuli: let stimTargetParams put "
-            "one on every cell of the population."
-        )
-    return found
-
-
-def _target(cell: Any) -> HocObject:
-    """Return the segment, or the artificial cell, that a teacher of ours acts on."""
-    if not isinstance(cell.secs, dict) or not cell.secs:
-        return cell.hPointp
-    soma = cell.secs["soma"] if "soma" in cell.secs else next(sec for sec in cell.secs.values() if not sec["topol"])
-    return soma["hObj"](0.5)
-
-
-def _stimuli(cell: Any, label: str) -> list[Stimulus]:
-    """Return the stimuli of a cell that come from one source of stimTargetParams."""
-    found: list[Stimulus] = []
-    netcons = [conn["hObj"] for conn in cell.conns if conn.get("preLabel") == label and conn.get("hObj") is not None]
-    stims = [stim for stim in cell.stims if label in (stim.get("source"), stim.get("label"))]
-    for stim in stims:
-        if stim["type"] == "IClamp":
-            found.append(Teacher(stim["hObj"], float(stim["hObj"].amp)))
-        elif stim["type"] == "NetStim":
-            mine = [netcon for netcon in netcons if netcon.pre() is not None and netcon.pre().same(stim["hObj"])]
-            inhibits = (_reversal(mine[0]) or 0.0) < BETWEEN
-            found.append(SpikeTeacher(stim["hObj"], mine[0], 1000.0 / stim["hObj"].interval, silences=inhibits))
-        else:
-            raise ConfigError(f"teachers: {label!r} is a {stim['type']}: take a NetStim or an IClamp.")
-    return found
-
-
-def _background(sim: Any, ranks: Ranks) -> dict[int, HocObject]:
-    """Return the NetStims of stimTargetParams, each with a number that does not depend on ranks."""
-    stims = {gid: [stim["hObj"] for stim in cell.stims if stim.get("type") == "NetStim"] for gid, cell in _local(sim)}
-    most = max(ranks.allgather(max(map(len, stims.values()), default=0)))
-    return {gid * most + k: stim for gid, own in stims.items() for k, stim in enumerate(own)}

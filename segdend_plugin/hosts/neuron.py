@@ -117,7 +117,7 @@ def join(
     graph = _graph(own.ranks, populations, sets, seed, float(h.dt) if dt is None else dt)
     gids = {name: list(population.gids) for name, population in populations.items()}
     numbers = {gid: number for p in graph.populations for gid, number in zip(gids[p.name], p.numbers, strict=True)}
-    handles = _handles(own.ranks, gids)
+    handles = _handles(own.ranks, populations)
     problems = [misfit(p, handles[p.name], populations[p.name]) for p in graph.populations]
     problems += [mismatch(one, graph, gids, handles) for one in sets]
     problems += [unnumbered(background), twice(sets)]
@@ -155,17 +155,20 @@ def _graph(ranks: Ranks, populations: Mapping[str, Gids], sets: Sequence[NetCons
     return graph
 
 
-def _handles(ranks: Ranks, gids: Mapping[str, Sequence[int]]) -> dict[str, build.Handles]:
-    """Return the cells of this rank, with the segment or the artificial cell that spikes."""
+def _handles(ranks: Ranks, populations: Mapping[str, Gids]) -> dict[str, build.Handles]:
+    """Return the cells of this rank, with the segment that spikes, and the artificial cell that spikes or drives."""
     from neuron import h
 
     section = h.Section(name="segdend_listener")
     listener = h.SegDendListener(section(0.5))
     found: dict[str, build.Handles] = {}
-    for name, all_of_it in gids.items():
-        here = [(k, gid) for k, gid in enumerate(all_of_it) if ranks.pc.gid_exists(gid) >= WITH_CELL]
+    for name, given in populations.items():
+        here = [(k, gid) for k, gid in enumerate(given.gids) if ranks.pc.gid_exists(gid) >= WITH_CELL]
         ears = [(k, gid, ranks.pc.gid_connect(gid, listener)) for k, gid in here]
-        found[name] = [(k, CellHandle(gid, soma=ear.preseg(), point=ear.pre())) for k, gid, ear in ears]
+        found[name] = [
+            (k, CellHandle(gid, soma=ear.preseg(), point=given.drives.get(gid) if given.drives else ear.pre()))
+            for k, gid, ear in ears
+        ]
     return found
 
 

@@ -275,6 +275,48 @@ def test_teachers_of_the_plugin_make_cells_fire_or_be_silent(h):
     assert (seen[wants[1]][2:] == 0).all()
 
 
+def test_cells_of_the_model_are_driven_through_its_netstims(h, ranks):
+    """An input population of ordinary cells: the task sets the rate of the NetStims that drive each of them."""
+    from netpyne import sim
+    from netpyne_model import NOISE, parameters, task
+
+    from segdend_plugin import rules
+    from segdend_plugin.hosts.netpyne import create
+    from segdend_plugin.learner import Learner
+
+    def relays(**inputs):
+        net, config = parameters()
+        net.popParams["in"] = {"cellType": "PYR", "numCells": 12}
+        net.stimSourceParams["drive"] = {"type": "NetStim", "rate": 60, "noise": 1}
+        net.stimTargetParams["drive->in"] = {**NOISE, "source": "drive", "conds": {"pop": "in"}, "weight": 0.01}
+        net.stimTargetParams["noise->in"] = {**NOISE, "conds": {"pop": "in"}, "weight": 1e-5}
+        return create(net, config, seed=3, **inputs)
+
+    network = relays(inputs={"in": "drive"})
+    assert network.graph["in"].kind.rate == 60.0
+    learner = Learner(network, rules.Measured(phases=phases()))
+    shown = rules.Filtered("in->mid", "forward")
+    heard = {True: 0.0, False: 0.0}
+    for example, stimulus in enumerate(task(8).stimuli(range(8))):
+        seen = learner.present(stimulus, record=[shown], example=example).seen[shown]
+        strong = stimulus.drive["in"][network.sets["in->mid"].pre] == 1.0
+        for which in heard:
+            heard[which] += seen[strong == which].sum()
+    assert heard[True] > 3 * heard[False]
+    noise = [stim["hObj"] for cell in sim.net.cells for stim in cell.stims if stim["source"] == "noise"]
+    assert {1000.0 / stim.interval for stim in noise} == {20.0}
+    learner.answers(task(1))
+    drives = [stim["hObj"] for cell in sim.net.cells for stim in cell.stims if stim["source"] == "drive"]
+    np.testing.assert_allclose([1000.0 / stim.interval for stim in drives], 60.0)
+    for inputs, words in (
+        ({"in": "nothing"}, "no such source"),
+        ({"mid": "drive"}, "reach it"),
+        ({"in": "noise2"}, "no such source"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            relays(inputs=inputs)
+
+
 def test_teachers_that_the_model_names(h):
     from netpyne_model import parameters
 
