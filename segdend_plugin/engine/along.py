@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp
 
 import numpy as np
@@ -51,20 +52,28 @@ def mean_of_windows(arrived: Integers, first: int, last: int, kernel: tuple[floa
     Array
         In 1/ms, shape (n,): the closed form that a dense set computes in the time step.
     """
-    slow, fast = kernel
     youngest, oldest = np.maximum(first - arrived, 0) + 1, last - arrived
     reached = oldest >= youngest
     young, old = youngest[reached], oldest[reached] + 1
 
-    def ages(decay: float) -> Array:
-        # a table of the same size on every rank: NumPy's powers may depend on how many are taken at once
-        powers = np.power(decay, np.arange(last + 2.0))
-        sums: Array = (powers[young] - powers[old]) / (1.0 - decay)
-        return sums
-
+    older = _older(last, kernel, dt)
     means = np.zeros(len(arrived))
-    means[reached] = (ages(exp(-dt / slow)) - ages(exp(-dt / fast))) / (slow - fast) / (last - first)
+    means[reached] = (older[young] - older[old]) / (last - first)
     return means
+
+
+@lru_cache(maxsize=16)
+def _older(last: int, kernel: tuple[float, float], dt: float) -> Array:
+    """Return what is left of a filtered spike from each age (steps) on, in sum.
+
+    One table of the same size on every rank: NumPy's powers may depend on how many are taken at once.
+    """
+    slow, fast = kernel
+    ages = np.arange(last + 2.0)
+    decays = exp(-dt / slow), exp(-dt / fast)
+    of_slow, of_fast = (np.power(decay, ages) / (1.0 - decay) for decay in decays)
+    left: Array = (of_slow - of_fast) / (slow - fast)
+    return left
 
 
 def filtered(come: Array, kernel: tuple[float, float], dt: float) -> Array:

@@ -90,13 +90,15 @@ class Sparse:
         first = np.searchsorted(self._all[0], self.post_positions)
         mine = np.arange(len(ordered)) - np.searchsorted(self.post_positions, self.post_positions)
         self._order: Integers = first + mine
-        shortest = [float(self.delays.min())] if len(ordered) else []
-        found = [delay for part in ranks.allgather(shortest) for delay in part]
-        self._heard_late = min(found, default=graph.dt)
+        shortest = np.full(self.n_pre, np.inf)
+        np.minimum.at(shortest, self.pre, self.delays)
+        # as late as the spikes of a source arrive: with one delay for all NetCons, NEURON queues one event for a spike
+        self._heard_late: Array = np.min(ranks.allgather(shortest), axis=0)
         self._listen(ranks, gids)
         self._trial: Trial | None = None
         self._begin = 0.0
         self._arrived: tuple[Integers, Integers] | None = None
+        self._filtered: dict[int, Array] = {}
 
     def _listen(self, ranks: Ranks, gids: Sequence[int]) -> None:
         """Hear all presynaptic spikes, without taking the one recorder that each of their sources has."""
@@ -110,7 +112,7 @@ class Sparse:
         self._listener = h.SegDendListener(self._section(0.5))
         for k in np.unique(self.pre).tolist():
             ear = ranks.pc.gid_connect(gids[k], self._listener)
-            ear.weight[0], ear.delay = k, self._heard_late
+            ear.weight[0], ear.delay = k, self._heard_late[k]
             self._ears.append(ear)
 
     @property
@@ -129,7 +131,7 @@ class Sparse:
 
     def prepare(self, trial: Trial, *, keep: bool, begin: float = 0.0) -> None:
         """Make ready for a trial."""
-        self._trial, self._begin, self._arrived = trial, begin, None
+        self._trial, self._begin, self._arrived, self._filtered = trial, begin, None, {}
         self._take_from_netcons()
 
     def restart(self) -> None:
@@ -151,7 +153,8 @@ class Sparse:
             return nothing, nothing
         vectors = h.Vector(), h.Vector()
         self._listener.heard(*vectors)
-        times, cells = np.array(vectors[0]) - self._heard_late - self._begin, np.array(vectors[1]).astype(np.int64)
+        cells = np.array(vectors[1]).astype(np.int64)
+        times = np.array(vectors[0]) - self._heard_late[cells] - self._begin
         order = np.lexsort((times, cells))
         times, cells = times[order], cells[order]
         first, last = np.searchsorted(cells, self.pre, "left"), np.searchsorted(cells, self.pre, "right")
@@ -167,10 +170,17 @@ class Sparse:
         """Return the mean filtered trains (1/ms) of a window, by synapse."""
         if self._trial is None:
             raise ConfigError(f"set {self.connections.name!r}: no trial was shown: show one first.")
-        steps, synapses = self.arrivals()
-        shown = self._trial.windows[window]
-        means = mean_of_windows(steps, shown.first, shown.last, (TAU_LONG, TAU_SHORT), self._dt)
-        return self._sum(synapses, means)
+        if window not in self._filtered:
+            steps, synapses = self.arrivals()
+            shown = self._trial.windows[window]
+            means = mean_of_windows(steps, shown.first, shown.last, (TAU_LONG, TAU_SHORT), self._dt)
+            self._filtered[window] = self._sum(synapses, means)
+        return self._filtered[window]
+
+    def drive(self, window: int, n: int) -> Array:
+        """Return the mean drive of a window, of so many cells of this rank."""
+        found: Array = np.bincount(self.column, weights=self.effective() * self.filtered(window), minlength=n)
+        return found
 
     def _sum(self, synapses: Integers, values: Array) -> Array:
         """Return the sum of the values of each synapse, in their order."""

@@ -69,16 +69,16 @@ def survey_rates(bench: Bench, p: Population, *, tune: bool) -> None:
             f"{p.name}: it fires at most at {1000 * rates[top]:.0f} Hz; with more drive than "
             f"{drives[top] / width:.1f}, depolarisation blocks it."
         )
-    steps: dict[str, float] = {}
+    names = [one.connections.name for one in sets]
     limits: dict[str, float] = {}
+    typical = _declared(bench, p, sets, before)
     if tune:
         per_input = 1.0 / np.where(inputs > 0, inputs, np.inf)
         typical = max(abs(middle), 0.5 * width) * float(per_input[inputs > 0].mean())
-        squares, count = (bench.per_cell(p, sets, values).sum() for values in ([x**2 for x in mean], equal))
-        names = [one.connections.name for one in sets]
-        steps = dict.fromkeys(names, typical / float(np.sqrt(squares / count)) / width)
         limits = dict.fromkeys(names, LIMIT * typical)
         _place(bench, p, sets, trains, middle * per_input, SPREADS[p.teacher] * width)
+    squares, count = (bench.per_cell(p, sets, values).sum() for values in ([x**2 for x in mean], equal))
+    steps = dict.fromkeys(names, typical / float(np.sqrt(squares / count)) / width)
     point = OperatingPoint(drives / width, rates, middle / width, float(rates[top]), width, steps=steps, limits=limits)
     bench.keep(p, point)
 

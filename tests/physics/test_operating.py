@@ -108,10 +108,13 @@ def test_without_tuning_everything_is_left_as_it_is(built, tmp_path):
         np.testing.assert_array_equal(one.weights, before[name])
     assert [one.netcon.weight[0] for one in learner.network.cells["out"].teachers] == strengths
     point = survey.points["mid"]
-    assert point.steps == point.limits == {}
+    assert point.limits == {}
     assert (np.diff(point.drives) > 0).all()
     survey.plot(tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 5000
+    learner.fit(task())  # with steps of the size of the weights that the owner gave
+    change = np.abs(learner.network.sets["in->mid"].weights - before["in->mid"])
+    assert 0 < change.mean() < 5 * before["in->mid"].mean()
 
 
 def test_the_noise_of_a_tuft_without_feedback_is_no_signal(built):

@@ -259,7 +259,7 @@ class OwnCells(Cells):
         if not names:
             raise ConfigError(f"population {self.name!r}: nothing lands on its {region}: read something else.")
         if quantity == "drive":
-            return Counted(lambda: self.drives(names), "drive")
+            return Driven(lambda: self.drives(names), [self._sets[name] for name in names], self.n)
         places = [self._places(names, k) for k in range(self.n)]
         group = self._potentials(readings, [segment for own in places for segment in own])
         return Means(group, [len(own) for own in places])
@@ -325,6 +325,31 @@ class Counted(Reader):
         if self._quantity in ("rate", "potential"):
             raise ConfigError(f"own cells: there is no trace of their {self._quantity}: read their spikes.")
         return self._values()
+
+
+class Driven(Counted):
+    """What sets make of the trains that arrive.
+
+    Parameters
+    ----------
+    values
+        Returns the drive at the end of every step, shape (steps, n).
+    sets
+        Those that make it.
+    n
+        Cells of this rank.
+    """
+
+    def __init__(self, values: Callable[[], Array], sets: Sequence[Sparse], n: int) -> None:
+        super().__init__(values, "drive")
+        self._of, self._n = sets, n
+
+    def average(self, index: int, window: Window, dt: float) -> Array:
+        """Return the mean over a window, shape (n,), in closed form."""
+        total = np.zeros(self._n)
+        for one in self._of:
+            total += one.drive(index, self._n)
+        return total
 
 
 class Means(Reader):
