@@ -76,6 +76,10 @@ class Sparse:
         self.column = np.array([column[post] for _, post, _ in ordered], dtype=np.int64)
         self.netcons = [parts(one)[0] for *_, one in ordered]
         self.delays = np.array([netcon.delay for netcon in self.netcons])
+        # synapses whose spikes arrive together: of one source, with one delay
+        lines = np.stack([self.pre, self.delays]) if len(ordered) else np.zeros((2, 0))
+        unique, self._line = np.unique(lines, axis=1, return_inverse=True)
+        self._line_pre, self._line_delays = unique[0].astype(np.int64), unique[1]
         self._wires = _Wires(self.netcons, index)
         self._against = {k: parts(one)[1] for k, (*_, one) in enumerate(ordered) if isinstance(one, tuple)}
         self._paired = np.array(list(self._against), dtype=np.int64)
@@ -141,6 +145,14 @@ class Sparse:
 
     def arrivals(self) -> tuple[Integers, Integers]:
         """Return step and synapse of all spikes that arrived in the trial, in the order of synapses, then of time."""
+        steps, lines = self._arrivals()
+        last = np.cumsum(np.bincount(lines, minlength=len(self._line_pre)))
+        first = np.concatenate([[0], last[:-1]])[: len(last)]
+        synapses, which = _stretches(first[self._line], last[self._line])
+        return steps[which], synapses
+
+    def _arrivals(self) -> tuple[Integers, Integers]:
+        """Return the same of lines."""
         if self._arrived is None:
             self._arrived = self._hear()
         return self._arrived
@@ -157,35 +169,29 @@ class Sparse:
         times = np.array(vectors[0]) - self._heard_late[cells] - self._begin
         order = np.lexsort((times, cells))
         times, cells = times[order], cells[order]
-        first, last = np.searchsorted(cells, self.pre, "left"), np.searchsorted(cells, self.pre, "right")
-        counts = last - first
-        synapses = np.repeat(np.arange(len(self.pre)), counts)
-        which = np.arange(len(synapses)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
-        late = times[which] + self.delays[synapses]
+        pre = self._line_pre
+        lines, which = _stretches(np.searchsorted(cells, pre, "left"), np.searchsorted(cells, pre, "right"))
+        late = times[which] + self._line_delays[lines]
         steps = np.ceil(late / self._dt - 0.5).astype(np.int64)  # that in which NEURON delivers the event
         inside = steps >= 0
-        return steps[inside], synapses[inside]
+        return steps[inside], lines[inside]
 
     def filtered(self, window: int) -> Array:
         """Return the mean filtered trains (1/ms) of a window, by synapse."""
         if self._trial is None:
             raise ConfigError(f"set {self.connections.name!r}: no trial was shown: show one first.")
         if window not in self._filtered:
-            steps, synapses = self.arrivals()
+            steps, lines = self._arrivals()
             shown = self._trial.windows[window]
             means = mean_of_windows(steps, shown.first, shown.last, (TAU_LONG, TAU_SHORT), self._dt)
-            self._filtered[window] = self._sum(synapses, means)
+            sums = np.bincount(lines, weights=means, minlength=len(self._line_pre)).astype(np.float64)
+            self._filtered[window] = sums[self._line]
         return self._filtered[window]
 
     def drive(self, window: int, n: int) -> Array:
         """Return the mean drive of a window, of so many cells of this rank."""
-        found: Array = np.bincount(self.column, weights=self.effective() * self.filtered(window), minlength=n)
-        return found
-
-    def _sum(self, synapses: Integers, values: Array) -> Array:
-        """Return the sum of the values of each synapse, in their order."""
-        found: Array = np.bincount(synapses, weights=values, minlength=len(self.pre)).astype(np.float64)
-        return found
+        driven = self.effective() * self.filtered(window)
+        return np.bincount(self.column, weights=driven, minlength=n).astype(np.float64)
 
     def effective(self) -> Array:
         """Return the weights in units of the rule."""
@@ -212,7 +218,8 @@ class Sparse:
             later = adjoint(change.post, change.kernel or (TAU_LONG, TAU_SHORT), self._dt)
             inside = steps < len(later)
             steps, synapses = steps[inside], synapses[inside]
-            added = self._sum(synapses, later[steps, self.column[synapses]])
+            values = later[steps, self.column[synapses]]
+            added = np.bincount(synapses, weights=values, minlength=len(self.pre)).astype(np.float64)
         else:
             post = change.post if change.post.shape == (len(positions),) else change.post[positions]
             pre = cast(Array, factors) if change.pre is None else change.pre[self.pre]
@@ -276,6 +283,13 @@ class Sparse:
         self._other_wires.close()
         if hasattr(self, "_section"):
             del self._section
+
+
+def _stretches(first: Integers, last: Integers) -> tuple[Integers, Integers]:
+    """Return, stretch by stretch of [first, last), which stretch each number within it belongs to, and the number."""
+    counts = last - first
+    of = np.repeat(np.arange(len(first)), counts)
+    return of, np.arange(len(of)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
 
 
 class _Wires:
