@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"
 
 if TYPE_CHECKING:
-    from segdend_plugin import callbacks, kinds, rules, schedules, tasks
+    from segdend_plugin import callbacks, kinds, rules, schedules, sonata, tasks
     from segdend_plugin.engine.kinds.stimuli import SpikeTeacher, Teacher
     from segdend_plugin.engine.layered import layered
     from segdend_plugin.engine.mpi import abort_on_error
@@ -56,6 +56,7 @@ __all__ = [
     "load_experiment",
     "rules",
     "schedules",
+    "sonata",
     "start",
     "tasks",
     "train",
@@ -84,7 +85,7 @@ _HOMES = {
     "start": ("hosts", "start"),
     "train": ("experiment.run", "train"),
 }
-_MODULES = ("callbacks", "kinds", "rules", "schedules", "tasks")
+_MODULES = ("callbacks", "kinds", "rules", "schedules", "sonata", "tasks")
 _RENAMED = {"create_netpyne": "create", "start_mpi": "start"}
 
 

@@ -303,6 +303,8 @@ class Record(Watch):
         Example -> traces of shape (steps, cells), or averages of shape (cells,), in units of the rule.
     millivolts
         The same in mV, where the quantity is the potential.
+    columns, dt, is_root
+        Which cells, the time step (ms), and whether this is rank 0.
     """
 
     def __init__(
@@ -323,7 +325,7 @@ class Record(Watch):
         if isinstance(examples, str) and examples not in ("all", "last"):
             raise ConfigError(f"Record: examples={examples!r}: give 'all', 'last', or numbers of examples.")
         self._chosen = frozenset[int]() if isinstance(examples, str) else frozenset(examples)
-        self._columns, self._is_root, self._dt = np.empty(0, dtype=np.int64), True, 0.0
+        self.columns, self.is_root, self.dt = np.empty(0, dtype=np.int64), True, 0.0
         self.values: dict[int, Array] = {}
         self.millivolts: dict[int, Array] = {}
 
@@ -331,19 +333,19 @@ class Record(Watch):
     def times(self) -> Array:
         """Times (ms) in the longest trace, at the ends of steps: a shorter one has the first of them, averages none."""
         traces = self.values.values() if isinstance(self.want, Trace) else ()
-        times: Array = np.arange(1.0, max(map(len, traces), default=0) + 1.0).astype(np.float64) * self._dt
+        times: Array = np.arange(1.0, max(map(len, traces), default=0) + 1.0).astype(np.float64) * self.dt
         return times
 
     def start(self, learner: Learner) -> None:
         """Check the choice against the network."""
         size = learner.graph[self.population].size
-        self._columns = np.array(range(size) if self.cells is None else self.cells, dtype=np.int64)
-        wrong = next((cell for cell in self._columns if not 0 <= cell < size), None)
+        self.columns = np.array(range(size) if self.cells is None else self.cells, dtype=np.int64)
+        wrong = next((cell for cell in self.columns if not 0 <= cell < size), None)
         if wrong is not None:
             raise ConfigError(f"Record: there is no cell {wrong} in {self.population!r}: give 0 to {size - 1}.")
         if self.examples == "last":
             self._chosen = frozenset([learner.end - 1])
-        self._dt, self._is_root = learner.graph.dt, learner.network.ranks.is_root
+        self.dt, self.is_root = learner.graph.dt, learner.network.ranks.is_root
 
     def wants(self, graph: Graph, example: int) -> Sequence[Want]:
         """Want the reading in the chosen examples."""
@@ -355,10 +357,10 @@ class Record(Watch):
             if not self.wants(learner.graph, outcome.example):
                 continue
             whole = outcome.seen[self.want]
-            self.values[outcome.example] = whole[..., self._columns]
+            self.values[outcome.example] = whole[..., self.columns]
             if self.want.quantity == "potential":
                 millivolts = learner.network.millivolts(self.population, whole)
-                self.millivolts[outcome.example] = millivolts[..., self._columns]
+                self.millivolts[outcome.example] = millivolts[..., self.columns]
         return False
 
     def rewind(self, example: int, state: dict[str, Any]) -> None:
@@ -369,14 +371,14 @@ class Record(Watch):
 
     def save(self, path: str | Path) -> None:
         """Write all that was kept into an HDF5 file, on rank 0."""
-        if not self._is_root:
+        if not self.is_root:
             return
         content, place = io.BytesIO(), self.place.region if self.place.of is None else self.place.of
         with h5py.File(content, "w", track_order=True) as file:
             file.attrs.update({"population": self.population, "quantity": self.want.quantity, "place": place})
             if isinstance(self.want, Average):
                 file.attrs["window"] = self.want.window
-            file["cells"], file["times"] = self._columns, self.times
+            file["cells"], file["times"] = self.columns, self.times
             for example, values in self.values.items():
                 file[f"examples/{example}/values"] = values
                 if example in self.millivolts:

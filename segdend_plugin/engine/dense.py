@@ -336,6 +336,11 @@ class Dense:
         """Return the weights of all ranks, which are a matrix."""
         return whole
 
+    def synapses(self, whole: Array) -> tuple[Integers, Integers, Array]:
+        """Return those of all pairs of cells, presynaptic cell by presynaptic cell."""
+        pre, post = np.indices(whole.shape)
+        return pre.ravel(), post.ravel(), whole.ravel()
+
     def take(self, whole: Array, columns: Integers, size: int) -> None:
         """Take this rank's columns of the weights of all ranks."""
         if whole.shape != (self.n_pre, size):

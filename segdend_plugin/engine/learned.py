@@ -117,6 +117,10 @@ class Learned(Protocol):
         """Return the weights of all ranks as a matrix, shape (n_pre, n_post), 0 where there is no synapse."""
         ...
 
+    def synapses(self, whole: Array) -> tuple[Integers, Integers, Array]:
+        """Return where both cells of every synapse stand, and its weight, of the weights of all ranks."""
+        ...
+
     def take(self, whole: Array, columns: Integers, size: int) -> None:
         """Take this rank's part of the weights of all ranks."""
         ...

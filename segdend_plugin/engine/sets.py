@@ -56,8 +56,15 @@ class Sets(Mapping[str, Learned]):
     def whole(self, want: Weights) -> Array:
         """Return the weights of a set, whole; every rank must call this."""
         one = self[want.connections]
-        weights = one.effective() if want.effective else one.weights
-        return one.matrix(joined(self._ranks.allgather((self._columns(one), weights))))
+        return one.matrix(self._joined(one, one.effective() if want.effective else one.weights))
+
+    def synapses(self, name: str) -> tuple[Integers, Integers, Array]:
+        """Return where both cells of every synapse of a set stand, and its weight; every rank must call this."""
+        one = self[name]
+        return one.synapses(self._joined(one, one.weights))
+
+    def _joined(self, one: Learned, weights: Array) -> Array:
+        return joined(self._ranks.allgather((self._columns(one), weights)))
 
     def factors(self, changes: Changes, windows: Mapping[str, int], *, keep: bool) -> list[Factors]:
         """Return what each change needs of the trial that has run.

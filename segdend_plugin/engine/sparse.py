@@ -267,6 +267,10 @@ class Sparse:
         np.add.at(matrix, (self._all[1], self._all[0]), whole)
         return matrix
 
+    def synapses(self, whole: Array) -> tuple[Integers, Integers, Array]:
+        """Return those of all synapses, in the order of their postsynaptic cells."""
+        return self._all[1], self._all[0], whole
+
     def take(self, whole: Array, columns: Integers, size: int) -> None:
         """Take this rank's part of the weights of all synapses."""
         if whole.shape != (self._size,):

@@ -1,5 +1,6 @@
 """Networks of a description, shown one example at a time; and the NumPy oracle, driven with the spikes of NEURON."""
 
+import gc
 from dataclasses import dataclass
 from typing import Any
 
@@ -224,3 +225,21 @@ def drive(build, spikes):
         )
 
     return run
+
+
+@pytest.fixture
+def h(ranks):
+    """NEURON, with no network of another test."""
+    from segdend_plugin.engine.session import session
+
+    session().close()  # networks of other tests, and cells of theirs that NetPyNE keeps: channels refuse CVode
+    from netpyne import sim
+    from neuron import h
+
+    sim.net = None
+    gc.collect()
+    yield h
+    session().close()
+    gc.collect()
+    ranks.pc.gid_clear()
+    h.dt, h.celsius = 1.0, 6.3

@@ -1,6 +1,5 @@
 """Sets of NetCons in a model that somebody else has made."""
 
-import gc
 import logging
 import shutil
 import subprocess
@@ -22,23 +21,6 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 WINDOWS = (Window("forward", 400, 1000), Window("target", 1300, 1900, 1000, True))
 END, DT = 1900, 0.05
 TARGET = np.array([1.0, 0.0, 0.5, 0.0])
-
-
-@pytest.fixture
-def h(ranks):
-    from segdend_plugin.engine.session import session
-
-    session().close()  # networks of other tests, and cells of theirs that NetPyNE keeps: channels refuse CVode
-    from netpyne import sim
-    from neuron import h
-
-    sim.net = None
-    gc.collect()
-    yield h
-    session().close()
-    gc.collect()
-    ranks.pc.gid_clear()
-    h.dt, h.celsius = 1.0, 6.3
 
 
 @pytest.fixture
