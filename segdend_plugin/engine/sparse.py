@@ -47,8 +47,8 @@ class Sparse:
     index
         Which number of each NetCon's weights learns.
     unit
-        Drive (units of the rule) that a weight of 1 makes of a filtered train of 1/ms: what a rule changes is a weight
-        times this. Weights and bounds are the NetCons' own.
+        Drive (units of the rule) that a weight of 1 makes of a filtered train of 1/ms, below 0 where NetCons inhibit:
+        what a rule changes is a weight times this. Weights and bounds are the NetCons' own.
     ratio
         How many times stronger the inhibitory NetCon of a pair is for a weight of -1 than the other one for 1.
     """
@@ -192,6 +192,11 @@ class Sparse:
         """Return the mean drive of a window, of so many cells of this rank."""
         driven = self.effective() * self.filtered(window)
         return np.bincount(self.column, weights=driven, minlength=n).astype(np.float64)
+
+    @property
+    def inhibits(self) -> bool:
+        """Whether a larger weight means less drive."""
+        return self.unit < 0.0
 
     def effective(self) -> Array:
         """Return the weights in units of the rule."""

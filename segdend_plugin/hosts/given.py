@@ -68,6 +68,8 @@ class NetCons:
         Of the weights.
     ratio
         How many times stronger the inhibitory NetCon of a pair is for a weight of -1 than the other one for 1.
+    inhibits
+        Whether a larger weight means less drive, as of NetCons onto inhibitory synapses.
     """
 
     name: str
@@ -79,6 +81,7 @@ class NetCons:
     index: int = 0
     bounds: tuple[float, float] = (0.0, float("inf"))
     ratio: float = 1.0
+    inhibits: bool = False
 
     def connections(self) -> Connections:
         """Return what the graph says of it."""

@@ -9,7 +9,8 @@ A rule is marked by ``'plast': {'mech': 'SegDend'}``, and keeps all of NetPyNE's
 `bounds`
     Lowest and highest weight; by default 0 and above, or any where weights are signed.
 
-With one `synMech` every NetCon has a weight of its own. With a list of one that excites and one that inhibits (by their
+With one `synMech` every NetCon has a weight of its own, and where it inhibits, more of it means less drive: so cells
+keep to Dale's law, if each population has one. With a list of one that excites and one that inhibits (by their
 reversal potentials `e`) each connection has a signed weight, which the two share.
 """
 
@@ -171,15 +172,13 @@ def model_of(
         populations[name] = Gids(
             gids, kind, teach, drives_of(ranks, name, cells, inputs[name]) if name in inputs else {}
         )
-    signed = set().union(*ranks.allgather({key for key, made in found.items() if _is_signed(made)}))
+    signs = _signs(ranks, found)
     sets = []
     for label, one in marked.items():
         posts = [post for post in names if (label, post) in reach]
         for post in posts:
             name = label if len(posts) == 1 else f"{label}:{post}"
-            sets.append(
-                _set(one, name, reach[label, post], post, found.get((label, post), []), (label, post) in signed)
-            )
+            sets.append(_set(one, name, reach[label, post], post, found.get((label, post), []), signs[label, post]))
     return Model(populations, sets, background(ranks, sim, inputs))
 
 
@@ -285,14 +284,32 @@ def _kind(sim: Any, name: str, *, reached: bool) -> Own | Poisson | Generator:
     return Own(label, Scale(rest=float(sim.cfg.hParams.get("v_init", V_INIT))))
 
 
-def _is_signed(synapses: Sequence[Any]) -> bool:
-    return any(isinstance(given, tuple) for *_, given in synapses)
+def _signs(ranks: Ranks, found: Found) -> dict[Key, set[str]]:
+    """Return what the synapses of each set do; the same on every rank, also where it has none of them."""
+    every: dict[Key, set[str]] = defaultdict(set)
+    for part in ranks.allgather({key: {_does(given) for *_, given in made} for key, made in found.items()}):
+        for key, does in part.items():
+            every[key] |= does
+    for (label, post), does in every.items():
+        if len(does) > 1:
+            raise ConfigError(
+                f"connParams[{label!r}]: some synapses on {post!r} excite and some inhibit, but not in pairs: give "
+                "synMech one of each, or one kind alone."
+            )
+    return every
 
 
-def _set(one: Marked, name: str, pre: Sequence[str], post: str, synapses: Sequence[Any], signed: bool) -> NetCons:
-    """Return the set of a rule onto one population; whether weights are `signed` is the same on every rank."""
+def _does(given: NetConOrPair) -> str:
+    if isinstance(given, tuple):
+        return "both"
+    e = reversal(given)
+    return "inhibits" if e is not None and e < BETWEEN else "excites"
+
+
+def _set(one: Marked, name: str, pre: Sequence[str], post: str, synapses: Sequence[Any], does: set[str]) -> NetCons:
+    """Return the set of a rule onto one population."""
     pairs = [given for *_, given in synapses if isinstance(given, tuple)]
-    lowest = float("-inf") if signed else 0.0
+    lowest = float("-inf") if does == {"both"} else 0.0
     return NetCons(
         name,
         pre,
@@ -303,6 +320,7 @@ def _set(one: Marked, name: str, pre: Sequence[str], post: str, synapses: Sequen
         one.index,
         one.bounds if one.bounds is not None else (lowest, float("inf")),
         _ratio(pairs[0]) if pairs else 1.0,
+        does == {"inhibits"},
     )
 
 

@@ -188,6 +188,7 @@ def _sparse(ranks: Ranks, graph: Graph, one: NetCons, cells: Cells, gids: Mappin
     pre, post = ({gid: k for k, gid in enumerate(found)} for found in (sources, gids[one.post]))
     synapses = [(pre[source], post[target], netcon) for source, target, netcon in one.netcons]
     unit = cells.kind.drive_per_weight if isinstance(cells, OwnCells) else 1.0
+    unit = -unit if one.inhibits else unit
     made = Sparse(ranks, graph, connections, synapses, cells.positions, sources, one.index, unit, one.ratio)
     if isinstance(cells, OwnCells):
         cells.take(made)

@@ -43,7 +43,11 @@ def survey_rates(bench: Bench, p: Population, *, tune: bool) -> None:
     ConfigError
         If it cannot be driven.
     """
-    sets = bench.sets(p, "forward")
+    every = bench.sets(p, "forward")
+    sets = [one for one in every if not one.inhibits]
+    if not sets:
+        only = ", ".join(one.connections.name for one in every)
+        raise ConfigError(f"population {p.name!r}: {only} can only inhibit it: mark a rule that excites it, too.")
     before = [one.weights.copy() for one in sets]
     trains = bench.trains(sets, SHOWN)
     mean = [x.mean(axis=0) for x in trains]
@@ -69,6 +73,7 @@ def survey_rates(bench: Bench, p: Population, *, tune: bool) -> None:
             f"{p.name}: it fires at most at {1000 * rates[top]:.0f} Hz; with more drive than "
             f"{drives[top] / width:.1f}, depolarisation blocks it."
         )
+    inhibition = _inhibition(bench, p, [one for one in every if one.inhibits])
     names = [one.connections.name for one in sets]
     limits: dict[str, float] = {}
     typical = _declared(bench, p, sets, before)
@@ -79,8 +84,23 @@ def survey_rates(bench: Bench, p: Population, *, tune: bool) -> None:
         _place(bench, p, sets, trains, middle * per_input, SPREADS[p.teacher] * width)
     squares, count = (bench.per_cell(p, sets, values).sum() for values in ([x**2 for x in mean], equal))
     steps = dict.fromkeys(names, typical / float(np.sqrt(squares / count)) / width)
+    shift = -float(sum(drive for drive, _ in inhibition.values()))  # what is measured is drive beside inhibition
+    steps |= {name: step / width for name, (_, step) in inhibition.items()}
+    drives, middle = drives + shift, middle + shift
     point = OperatingPoint(drives / width, rates, middle / width, float(rates[top]), width, steps=steps, limits=limits)
     bench.keep(p, point)
+
+
+def _inhibition(bench: Bench, p: Population, sets: Sequence[Sparse]) -> dict[str, tuple[float, float]]:
+    """Return by inhibitory set the mean drive that it takes, and a typical weight over the rms of its trains."""
+    found = {}
+    for one, trains in zip(sets, bench.trains(sets, SHOWN) if sets else [], strict=True):
+        mean, before = trains.mean(axis=0), one.weights.copy()
+        taken = bench.per_cell(p, [one], [before * mean]).mean()
+        squares, count = (bench.per_cell(p, [one], [values]).sum() for values in (mean**2, np.ones_like(mean)))
+        typical = _declared(bench, p, [one], [before])
+        found[one.connections.name] = float(taken), typical / float(np.sqrt(squares / count)) if squares > 0 else 0.0
+    return found
 
 
 def _declared(bench: Bench, p: Population, sets: Sequence[Sparse], before: Sequence[Array]) -> float:

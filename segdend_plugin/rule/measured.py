@@ -166,7 +166,7 @@ def _scale(s: Seen, p: Population, what: str) -> float:
     value = float(getattr(s.point(p.name), what))
     if value <= 0.0:
         raise ConfigError(
-            f"population {p.name!r}: what its {'teacher' if p.teacher else 'feedback'} does was not measured: call "
-            "learner.survey(task, tune=True) first."
+            f"population {p.name!r}: what its {'teacher' if p.teacher else 'feedback'} does was not measured, or is "
+            "lost in the noise: call learner.survey(task, tune=True) first."
         )
     return value

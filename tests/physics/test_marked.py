@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from segdend_plugin.errors import ConfigError, SegDendError
-from segdend_plugin.model.places import SOMA
+from segdend_plugin.model.changes import Outer
+from segdend_plugin.model.places import SOMA, Place
+from segdend_plugin.model.streams import Purpose
 from segdend_plugin.model.trial import Stimulus
-from segdend_plugin.model.wants import Average, Trace
+from segdend_plugin.model.wants import Average, Filtered, Trace
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
@@ -48,7 +50,7 @@ def create(**options):
 
     net, config = parameters(**{key: options.pop(key) for key in ("signed", "marked") if key in options})
     for label, more in options.pop("rules", {}).items():
-        net.connParams[label].update(more)
+        net.connParams[label] = dict(net.connParams.get(label, net.connParams["in->mid"])) | more
     return create(net, config, **options)
 
 
@@ -172,6 +174,33 @@ def test_weights_that_somebody_changes_are_taken_and_no_others(h):
     changed = one.weights != before
     assert changed.tolist() == [k == 3 for k in range(len(before))]
     assert one.weights[3] == pytest.approx(0.01 + before[3])
+
+
+def test_inhibitory_synapses_learn_to_inhibit_less(h):
+    """A rule of one inhibitory synMech: what raises the drive of a cell lowers its weights, down to 0."""
+    network = create(rules={"brake": {"probability": 0.5, "synMech": "inh", "weight": 0.002}}, signed=False)
+    brake, up = network.sets["brake"], network.sets["in->mid"]
+    assert brake.connections.bounds == (0.0, np.inf)
+    drive = Average("mid", "drive", Place("basal"), "forward")
+    trains = {one: Filtered(one.connections.name, "forward") for one in (brake, up)}
+    seen = network.run(trial(network, 0), Purpose.TRAINING_SPIKES, [drive, *trains.values()])
+    expected = np.zeros(6)
+    for one, want in trains.items():
+        signs = -1.0 if one is brake else 1.0
+        np.add.at(expected, one.column, signs * abs(one.unit) * one.weights * seen[want])
+    np.testing.assert_allclose(seen[drive], expected, rtol=1e-12)
+    before = brake.weights.copy()
+    added = Outer("brake", np.full(6, 0.1 * abs(brake.unit)), window="forward")
+    brake.bind(added, brake.factors(added, {"forward": 0}, keep=False), np.arange(6)).add()
+    brake.bound()
+    assert (seen[trains[brake]] > 0).any()
+    np.testing.assert_allclose(brake.weights, np.maximum(before - 0.1 * seen[trains[brake]], 0.0), rtol=1e-9)
+
+
+def test_a_rule_cannot_excite_here_and_inhibit_there(h):
+    mixed = {"synMech": ["exc", "exc", "inh"], "weight": [0.001, 0.001, 0.001]}
+    with pytest.raises(ConfigError, match="excite and some inhibit"):
+        create(rules={"in->mid": mixed})
 
 
 def test_a_single_synapse_has_a_weight_of_zero_or_more(h):

@@ -157,7 +157,8 @@ class OwnCells(Cells):
         self.point = point
         for name, one in self._sets.items():
             if one.connections.role == "forward":
-                one.unit, one.limit = 1.0 / point.per_drive, point.limits.get(name, float("inf"))
+                one.unit = (-1.0 if one.inhibits else 1.0) / point.per_drive
+                one.limit = point.limits.get(name, float("inf"))
 
     @property
     def teachers(self) -> tuple[Stimulus, ...]:
