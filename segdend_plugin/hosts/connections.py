@@ -260,7 +260,7 @@ def _read(label: str, rule: Mapping[str, Any]) -> Rule | None:
         _refuse_other_fields(rule)
         params = params_of(rule["plast"])
         params.pop("dense", None)
-        role, sec, delay = _role(params.pop("role", None)), _sec(rule), _delay(rule)
+        role, sec, delay = _role(params.pop("role", "forward")), _sec(rule), _delay(rule)
         pre, post = _pops(rule, "preConds"), _pops(rule, "postConds")
         if role == "inhibition":
             return Rule(label, role, pre, post, delay, FORWARD, Initial(), {}, _interneurons(pre, sec, params))

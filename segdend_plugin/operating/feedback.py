@@ -19,8 +19,8 @@ from segdend_plugin.types import Array, Integers
 
 DOUBLINGS = 12
 """How often a teacher or feedback becomes twice as strong."""
-FIRST = 1 / 16
-"""Of the strength that a teacher has, at which the search begins."""
+FIRST = 0.5
+"""Of a typical weight of the population's inputs, at which the search begins."""
 SEEN = 1.0
 """By how many standard deviations of a trial the least feedback moves a tuft; more changes what hidden cells fire."""
 OBEYED = 0.9, 0.1
@@ -37,11 +37,10 @@ def survey_teacher(bench: Bench, p: Population, *, tune: bool) -> None:
 
 def _strengthen(bench: Bench, p: Population, *, silences: bool) -> None:
     mine = [one for one in bench.cells(p).teachers if isinstance(one, SpikeTeacher) and one.silences == silences]
-    said = [(one.rate, abs(one.netcon.weight[0])) for one in mine]
-    everywhere = [pair for part in bench.network.ranks.allgather(said) for pair in part]
+    everywhere = [rate for part in bench.network.ranks.allgather([one.rate for one in mine]) for rate in part]
     if not everywhere:
         return
-    rate, strength = max(rate for rate, _ in everywhere), FIRST * max(weight for _, weight in everywhere)
+    rate, strength = max(everywhere), FIRST * _typical(bench, p)
     asked = OBEYED[1] * _taught_rate(bench, p, 1.0) if silences else OBEYED[0] * rate * 1e-3
     tried = []
     for _ in range(DOUBLINGS):
@@ -91,8 +90,7 @@ def survey_feedback(bench: Bench, p: Population, *, tune: bool) -> None:
 def _place(bench: Bench, p: Population, hears: Integers) -> tuple[float, float]:
     """Place feedback, and return how far (mV) it moves tufts, and the noise of a trial."""
     sets = bench.sets(p, "feedback")
-    largest = bench.points[p.name].limits.values()
-    strength, unit, noise = 0.5 * max(largest) / LIMIT, 0.0, 0.0
+    strength, unit, noise = FIRST * _typical(bench, p), 0.0, 0.0
     for _ in range(DOUBLINGS):
         for one in sets:
             one.put(np.clip(strength * _heard(bench, p, one, hears), *one.connections.bounds))
@@ -102,6 +100,11 @@ def _place(bench: Bench, p: Population, hears: Integers) -> tuple[float, float]:
         strength *= 2
     bench.remarks.append(f"{p.name}: no feedback moves tufts by twice the noise of a trial ({noise:.2f} mV).")
     return unit, noise
+
+
+def _typical(bench: Bench, p: Population) -> float:
+    """Return the size of the weights that were placed onto a population."""
+    return max(bench.points[p.name].limits.values()) / LIMIT
 
 
 def _heard(bench: Bench, p: Population, one: Sparse, hears: Integers) -> Array:

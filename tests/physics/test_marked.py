@@ -372,6 +372,47 @@ def test_teachers_that_the_model_names(h):
     assert seen[trace][-1, 2] < seen[trace][590, 2] - 2.0 or seen[trace][-1, 2] < -2.0
 
 
+def point_cells(population):
+    """Return a network one of whose populations is of artificial cells, and a learner of it."""
+    from netpyne_model import parameters
+
+    from segdend_plugin import rules
+    from segdend_plugin.hosts.netpyne import create
+    from segdend_plugin.learner import Learner
+
+    net, config = parameters(signed=False)
+    net.popParams[population] = {"cellModel": "IntFire1", "numCells": net.popParams[population]["numCells"]}
+    net.popParams[population] |= {"tau": 20.0}
+    for rule in net.connParams.values():
+        if rule["postConds"]["pop"] == population:
+            for key in ("synMech", "sec", "loc"):
+                rule.pop(key, None)
+    if population == "mid":
+        del net.stimTargetParams["noise->mid"]
+    network = create(net, config, seed=3)
+    return network, Learner(network, rules.Measured(phases=phases()))
+
+
+def test_artificial_cells_answer(h):
+    """IntFire cells of an output population: teachers act on them, and their weights are placed and learned."""
+    from netpyne_model import task
+
+    network, learner = point_cells("out")
+    point = learner.survey(task(8), tune=True).points["out"]
+    assert point.taught > 0.5 * point.peak
+    before = network.sets["mid->out"].weights.copy()
+    learner.fit(task(4))
+    assert np.abs(network.sets["mid->out"].weights - before).max() > 0
+
+
+def test_artificial_cells_have_no_tuft(h):
+    from netpyne_model import task
+
+    _, learner = point_cells("mid")
+    with pytest.raises(ConfigError, match=r"IntFire1.*artificial cell without a membrane.*input or an output"):
+        learner.survey(task(8), tune=True)
+
+
 def test_learned_weights_stand_in_the_tables_of_netpyne(h):
     from netpyne import sim
     from netpyne_model import task

@@ -99,6 +99,35 @@ def test_feedback_comes_from_one_group_of_taught_cells(built):
     np.testing.assert_allclose(sums, sums[0])
 
 
+def test_inhibition_stays_what_it_is_and_can_learn(built):
+    """A set of inhibitory synapses alone is no drive to be placed; what it takes shifts the measured curve."""
+
+    def brake(net):
+        rule = net.connParams["in->mid"]
+        net.connParams["brake"] = dict(rule) | {"probability": 0.5, "synMech": "inh", "weight": 0.0005}
+
+    learner = built(brake, signed=False)
+    one, up = (learner.network.sets[name] for name in ("brake", "in->mid"))
+    before, placed = one.weights.copy(), up.weights.copy()
+    point = learner.survey(task(), tune=True).points["mid"]
+    np.testing.assert_array_equal(one.weights, before)
+    assert (up.weights != placed).all()
+    assert one.unit == -up.unit
+    assert point.drives[0] < 0
+    assert point.steps["brake"] > 0
+    learner.fit(task())
+    assert (one.weights != before).any()
+    assert one.weights.min() >= 0
+
+
+def test_a_population_that_is_only_inhibited(built):
+    def brake(net):
+        net.connParams["in->mid"] |= {"synMech": "inh"}
+
+    with pytest.raises(ConfigError, match="can only inhibit it: mark a rule that excites it"):
+        built(brake, signed=False).survey(task(), tune=True)
+
+
 def test_without_tuning_everything_is_left_as_it_is(built, tmp_path):
     learner = built(signed=False)
     before = {name: one.weights.copy() for name, one in learner.network.sets.items()}

@@ -273,7 +273,13 @@ class OwnCells(Cells):
         found: list[Segment] = []
         for one in (self._sets[name] for name in names):
             for k in np.flatnonzero(one.column == column).tolist():
-                segment = one.netcons[k].syn().get_segment()
+                synapse = one.netcons[k].syn()
+                if not hasattr(synapse, "get_segment"):
+                    raise ConfigError(
+                        f"population {self.name!r}: {one.connections.name!r} reaches {synapse.hname()}, an artificial "
+                        "cell without a membrane, of which no potential can be read: let it be an input or an output."
+                    )
+                segment = synapse.get_segment()
                 if segment is not None and segment not in found:
                     found.append(segment)
         return found
