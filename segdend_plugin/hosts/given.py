@@ -15,7 +15,7 @@ from segdend_plugin.engine.sparse import NetConOrPair, parts
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.model.graph import Connections, Graph, Initial, Population, Role
 from segdend_plugin.model.places import Landing
-from segdend_plugin.types import HocObject
+from segdend_plugin.types import HocObject, Segment
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,9 @@ class NetCons:
         How many times stronger the inhibitory NetCon of a pair is for a weight of -1 than the other one for 1.
     inhibits
         Whether a larger weight means less drive, as of NetCons onto inhibitory synapses.
+    reads
+        By gid of the cells on this rank, the segment whose potential is read for what the set does (plateaus, of a
+        feedback set); by default those where its synapses are.
     """
 
     name: str
@@ -82,6 +85,7 @@ class NetCons:
     bounds: tuple[float, float] = (0.0, float("inf"))
     ratio: float = 1.0
     inhibits: bool = False
+    reads: Mapping[int, Segment] = field(default_factory=dict)
 
     def connections(self) -> Connections:
         """Return what the graph says of it."""

@@ -8,6 +8,8 @@ A rule is marked by ``'plast': {'mech': 'SegDend'}``, and keeps all of NetPyNE's
     Whether a learning rule may change the weights; by default, of forward rules.
 `bounds`
     Lowest and highest weight; by default 0 and above, or any where weights are signed.
+`sec`, `loc`
+    Of feedback rules: on which section, and where (0.5), plateaus are read; by default where synapses are.
 
 With one `synMech` every NetCon has a weight of its own, and where it inhibits, more of it means less drive: so cells
 keep to Dale's law, if each population has one. With a list of one that excites and one that inhibits (by their
@@ -19,7 +21,7 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 from typing import Any
 
@@ -32,7 +34,7 @@ from segdend_plugin.engine.sparse import NetConOrPair
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.hosts import connections
 from segdend_plugin.hosts.connections import INPUT
-from segdend_plugin.hosts.given import Gids, NetCons
+from segdend_plugin.hosts.given import Gids, NetCons, raise_first
 from segdend_plugin.hosts.neuron import V_INIT
 from segdend_plugin.hosts.stims import (
     BETWEEN,
@@ -46,7 +48,7 @@ from segdend_plugin.hosts.stims import (
     teachers_of,
 )
 from segdend_plugin.model.graph import Role
-from segdend_plugin.types import HocObject
+from segdend_plugin.types import HocObject, Segment, is_number
 
 GENERATORS = ("NetStim", "VecStim")
 NEAR_THRESHOLD = -60.0
@@ -60,7 +62,7 @@ FIELDS = frozenset(
     )
 )
 """What NetPyNE reads of a rule that is made of NetCons (`shape` would overwrite what is learned)."""
-_PARAMS = ("role", "learned", "bounds", "dense")
+_PARAMS = ("role", "learned", "bounds", "dense", "sec", "loc")
 _ROLES = ("forward", "feedback", "fixed")
 
 
@@ -73,6 +75,8 @@ class Marked:
     learned: bool
     bounds: tuple[float, float] | None
     index: int
+    sec: str | None = None
+    loc: float = 0.5
 
 
 def take(conn_params: Mapping[str, Any]) -> dict[str, Marked]:
@@ -101,7 +105,13 @@ def _read(label: str, rule: Mapping[str, Any]) -> Marked:
     learned = params.get("learned", role == "forward")
     if not isinstance(learned, bool):
         raise ConfigError(f"learned={learned!r}: give True or False.")
-    return Marked(label, role, learned, _bounds(params.get("bounds")), int(rule.get("weightIndex", 0)))
+    sec, loc = params.get("sec"), params.get("loc", 0.5)
+    if {"sec", "loc"} & params.keys() and (role != "feedback" or not isinstance(sec, str)):
+        raise ConfigError(f"sec={sec!r}: name the section where plateaus are read, in a rule with role='feedback'.")
+    if not is_number(loc) or not 0 <= loc <= 1:
+        raise ConfigError(f"loc={loc!r}: give a place on the section, from 0 to 1.")
+    bounds, index = _bounds(params.get("bounds")), int(rule.get("weightIndex", 0))
+    return Marked(label, role, learned, bounds, index, sec, float(loc))
 
 
 def _bounds(given: Any) -> tuple[float, float] | None:
@@ -178,7 +188,8 @@ def model_of(
         posts = [post for post in names if (label, post) in reach]
         for post in posts:
             name = label if len(posts) == 1 else f"{label}:{post}"
-            sets.append(_set(one, name, reach[label, post], post, found.get((label, post), []), signs[label, post]))
+            made = _set(one, name, reach[label, post], post, found.get((label, post), []), signs[label, post])
+            sets.append(replace(made, reads=_reads(ranks, sim, one, post)))
     return Model(populations, sets, background(ranks, sim, inputs))
 
 
@@ -322,6 +333,20 @@ def _set(one: Marked, name: str, pre: Sequence[str], post: str, synapses: Sequen
         _ratio(pairs[0]) if pairs else 1.0,
         does == {"inhibits"},
     )
+
+
+def _reads(ranks: Ranks, sim: Any, one: Marked, post: str) -> dict[int, Segment]:
+    """Return by gid where plateaus are read, if the rule says so."""
+    if one.sec is None:
+        return {}
+    cells = cells_of(sim, post)
+    said = [
+        f"connParams[{one.label!r}]: sec={one.sec!r}: cell {gid} has the sections {', '.join(cell.secs)}: name one."
+        for gid, cell in cells
+        if one.sec not in cell.secs
+    ]
+    raise_first(ranks, said)
+    return {gid: cell.secs[one.sec]["hObj"](one.loc) for gid, cell in cells}
 
 
 def _ratio(pair: tuple[HocObject, HocObject]) -> float:

@@ -191,7 +191,7 @@ def _sparse(ranks: Ranks, graph: Graph, one: NetCons, cells: Cells, gids: Mappin
     unit = -unit if one.inhibits else unit
     made = Sparse(ranks, graph, connections, synapses, cells.positions, sources, one.index, unit, one.ratio)
     if isinstance(cells, OwnCells):
-        cells.take(made)
+        cells.take(made, {k: one.reads[gid] for k, gid in enumerate(cells.gids) if gid in one.reads})
     return made
 
 

@@ -372,6 +372,28 @@ def test_teachers_that_the_model_names(h):
     assert seen[trace][-1, 2] < seen[trace][590, 2] - 2.0 or seen[trace][-1, 2] < -2.0
 
 
+def test_plateaus_are_read_where_the_rule_says(h):
+    elsewhere = {"plast": {"mech": "SegDend", "params": {"role": "feedback", "sec": "dend", "loc": 0.3}}}
+    tuft = Trace("mid", "potential", Place(of="out->mid"))
+    from netpyne import sim
+
+    for rules, loc in (({}, 1.0), ({"out->mid": elsewhere}, 0.3)):
+        network = create(rules=rules)
+        cells = [cell for cell in sim.net.cells if cell.tags["pop"] == "mid"]
+        wanted = [h.Vector().record(cell.secs["dend"]["hObj"](loc)._ref_v) for cell in cells]
+        seen = network.run(trial(network, 0), Purpose.TRAINING_SPIKES, [tuft])[tuft]
+        expected = np.array([np.array(vector)[1:] for vector in wanted]).T + 70
+        np.testing.assert_allclose(seen, expected[: len(seen)], rtol=1e-9, atol=1e-9)
+    for params, words in (
+        ({"role": "feedback", "sec": "apic"}, "has the sections soma, dend: name one"),
+        ({"role": "feedback", "loc": 0.5}, "name the section where plateaus are read"),
+        ({"sec": "dend"}, "in a rule with role='feedback'"),
+        ({"role": "feedback", "sec": "dend", "loc": 2}, "from 0 to 1"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            create(rules={"out->mid": {"plast": {"mech": "SegDend", "params": params}}})
+
+
 def point_cells(population):
     """Return a network one of whose populations is of artificial cells, and a learner of it."""
     from netpyne_model import parameters
@@ -439,7 +461,8 @@ def test_learned_weights_stand_in_the_tables_of_netpyne(h):
     assert len(set(learned.values())) > 10
 
 
-def test_a_saved_model_keeps_its_rules_and_its_weights(h, tmp_path):
+@pytest.mark.parametrize("format", ["pkl", "json"])
+def test_a_saved_model_keeps_its_rules_and_its_weights(format, h, tmp_path):
     """And NetPyNE's own simulation has the declared input, the learned weights and no teacher."""
     from netpyne import sim
     from netpyne_model import parameters, task
@@ -449,7 +472,7 @@ def test_a_saved_model_keeps_its_rules_and_its_weights(h, tmp_path):
     from segdend_plugin.learner import Learner
 
     net, config = parameters()
-    config.filename, config.savePickle = str(tmp_path / "model"), True
+    config.filename, config.savePickle, config.saveJson = str(tmp_path / "model"), format == "pkl", format == "json"
     network = create(net, config, seed=5)
     learner = Learner(network, rules.Measured(phases=phases()))
     learner.survey(task(8), tune=True)
@@ -464,7 +487,7 @@ def test_a_saved_model_keeps_its_rules_and_its_weights(h, tmp_path):
     weights = {name: one.weights.tolist() for name, one in network.sets.items()}
     learner.save(tmp_path / "learned.h5")
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, str(Path(__file__).parents[1]), str(tmp_path)],
+        [sys.executable, "-c", LOADED, str(Path(__file__).parents[1]), str(tmp_path), format],
         capture_output=True,
         text=True,
         check=False,
@@ -487,7 +510,7 @@ from netpyne import sim
 from netpyne_model import task
 from segdend_plugin import Learner, attach, rules
 
-sim.load(sys.argv[2] + "/model_data.pkl")
+sim.load(sys.argv[2] + "/model_data." + sys.argv[3])
 network = attach(sim, seed=5)
 weights = {name: one.weights.tolist() for name, one in network.sets.items()}
 phases = rules.TwoPhase(forward=60.0, target=60.0, settle=10.0, test=60.0, jitter=False)

@@ -122,6 +122,7 @@ class OwnCells(Cells):
         self._trial: Trial | None = None
         self._counts: Array | None = None
         self._sets: dict[str, Sparse] = {}
+        self._reads: dict[str, Mapping[int, Segment]] = {}
         self._teachers = dict(teachers or {})
         self._ears: list[HocObject] = []
         self._listener: HocObject | None = None
@@ -165,9 +166,9 @@ class OwnCells(Cells):
         """All teachers of the cells of this rank."""
         return tuple(one for own in self._teachers.values() for one in own)
 
-    def take(self, one: Sparse) -> None:
-        """Take a set that lands here, whose places and drives may be read."""
-        self._sets[one.connections.name] = one
+    def take(self, one: Sparse, reads: Mapping[int, Segment]) -> None:
+        """Take a set that lands here, and by cell of this rank where it is read, if not where its synapses are."""
+        self._sets[one.connections.name], self._reads[one.connections.name] = one, reads
 
     def prepare(self, trial: Trial, purpose: Purpose, begin: float) -> None:
         """Make ready for a trial."""
@@ -269,8 +270,9 @@ class OwnCells(Cells):
         return readings.group([s._ref_v for s in segments], "potential", self.scale.rest, self.scale.unit)
 
     def _places(self, names: Sequence[str], column: int) -> list[Segment]:
-        """Return where synapses of sets land on a cell, each place once, in the order of the synapses."""
-        found: list[Segment] = []
+        """Return where sets are read on a cell, each place once, in the order of the synapses."""
+        found: list[Segment] = [self._reads[name][column] for name in names if column in self._reads[name]]
+        names = [name for name in names if column not in self._reads[name]]
         for one in (self._sets[name] for name in names):
             for k in np.flatnonzero(one.column == column).tolist():
                 synapse = one.netcons[k].syn()
@@ -293,7 +295,7 @@ class OwnCells(Cells):
     def close(self) -> None:
         """Give up every NEURON object of ours."""
         super().close()
-        self._sets, self._ears, self._listener, self._teachers = {}, [], None, {}
+        self._sets, self._reads, self._ears, self._listener, self._teachers = {}, {}, [], None, {}
         if hasattr(self, "_section"):
             del self._section
 
