@@ -379,14 +379,111 @@ print(netcon.weight[0], netcon.weight[1])
 """
 
 
-def test_another_weight_of_a_netcon_can_learn(tmp_path):
-    (tmp_path / "two.mod").write_text(MOD)
+PLAYER = """
+NEURON { ARTIFICIAL_CELL VecStim RANGE next, count, due }
+ASSIGNED { next count due (ms) }
+VERBATIM
+#include <vector>
+static std::vector<std::vector<double>> played(64);
+static size_t players = 0;
+ENDVERBATIM
+CONSTRUCTOR {
+VERBATIM
+    count = players++;
+ENDVERBATIM
+}
+INITIAL { next = 0 later() if (due >= 0) { net_send(due - t, 1) } }
+NET_RECEIVE (w) {
+    if (flag == 1) { net_event(t) next = next + 1 later() if (due >= 0) { net_send(due - t, 1) } }
+}
+PROCEDURE later() {
+VERBATIM
+    auto const& own = played[size_t(count)];
+    due = size_t(next) < own.size() ? own[size_t(next)] : -1.0;
+ENDVERBATIM
+}
+PROCEDURE play() {
+VERBATIM
+    IvocVect* const given = vector_arg(1);
+    double const* const first = vector_vec(given);
+    played[size_t(count)].assign(first, first + vector_capacity(given));
+ENDVERBATIM
+}
+"""
+PLAYED = """
+import sys
+from segdend_plugin.engine.session import session
+pc = session().ranks.pc
+from neuron import h
+import numpy as np
+from segdend_plugin import kinds
+from segdend_plugin.hosts.neuron import Gids, NetCons, attach
+from segdend_plugin.model.streams import Purpose
+from segdend_plugin.model.trial import Signal, Stimulus, Trains, Trial, Window
+h.nrn_load_dll(sys.argv[1])
+h.dt = 0.1
+stims, soma = [h.VecStim() for _ in range(20)], h.Section()
+for gid, netcon in (*((k, h.NetCon(stim, None)) for k, stim in enumerate(stims)),
+                    (50, h.NetCon(soma(0.5)._ref_v, None, sec=soma))):
+    pc.set_gid2node(gid, 0)
+    pc.cell(gid, netcon)
+synapse = h.ExpSyn(soma(0.5))
+netcons = [(k, 50, pc.gid_connect(k, synapse)) for k in range(20)]
+network = attach(
+    {"a": Gids(range(20), kinds.Generator(100.0)), "b": Gids([50])}, [NetCons("a->b", "a", "b", netcons)]
+)
+times, gids = h.Vector(), h.Vector()
+pc.spike_record(-1, times, gids)
+
+def spikes(drive, example=0):
+    window = Window("w", 0, 10000)
+    network.run(Trial(example, Stimulus({"a": drive}), (window,), 10000, 0.1, False), Purpose.TRAINING_SPIKES, ())
+    found = np.array(times), np.array(gids)
+    return found[0][found[1] < 20], found[1][found[1] < 20]
+
+given = Trains(np.array([3.0, 7.5, 7.5, 20.0]), np.array([4, 0, 19, 4]))
+t, g = spikes(given)
+print(sorted(zip(t.round(6).tolist(), g.astype(int).tolist())))
+t, g = spikes(np.where(np.arange(20) < 10, 1.0, 0.0))
+print(len(t), int(g.max()))
+again = spikes(np.where(np.arange(20) < 10, 1.0, 0.0))
+other = spikes(np.where(np.arange(20) < 10, 1.0, 0.0), example=1)
+print((again[0] == t).all(), len(other[0]) == len(t) and bool((other[0] == t).all()))
+course = Signal(np.array([0.0, 500.0, 1000.0]), np.repeat([[0.2], [1.0]], 20, axis=1))
+t, g = spikes(course)
+print((t < 500).sum(), (t >= 500).sum())
+"""
+
+
+def compiled(source, folder):
+    """Return a library of a mechanism of somebody's own."""
+    (folder / "own.mod").write_text(source)
     compiler = shutil.which("nrnivmodl", path=str(Path(sys.executable).parent))
-    subprocess.run([compiler], cwd=tmp_path, check=True, capture_output=True)
-    library = next(tmp_path.rglob("libnrnmech.*"))
-    done = subprocess.run([sys.executable, "-c", INDEX, str(library)], capture_output=True, text=True, timeout=300)
+    subprocess.run([compiler], cwd=folder, check=True, capture_output=True)
+    return str(next(folder.rglob("libnrnmech.*")))
+
+
+def test_another_weight_of_a_netcon_can_learn(tmp_path):
+    command = [sys.executable, "-c", INDEX, compiled(MOD, tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-2:] == ["5.0", "1.25"]
+
+
+def test_vecstims_send_what_the_task_says(tmp_path):
+    """Given spikes to the microsecond; levels as Poisson trains, which a key repeats; courses of levels."""
+    command = [sys.executable, "-c", PLAYED, compiled(PLAYER, tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    given, levels, keyed, course = done.stdout.splitlines()[-4:]
+    assert given == "[(3.0, 4), (7.5, 0), (7.5, 19), (20.0, 4)]"
+    count, last = map(int, levels.split())
+    assert abs(count - 1000) < 4 * 1000**0.5
+    assert last == 9
+    assert keyed == "True False"
+    early, late = map(int, course.split())
+    assert abs(early - 200) < 4 * 200**0.5
+    assert abs(late - 1000) < 4 * 1000**0.5
 
 
 def sentence(error):
