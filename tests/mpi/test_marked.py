@@ -18,11 +18,11 @@ from segdend_plugin import Learner, rules
 
 net, config = parameters()
 network = segdend_plugin.create(net, config, seed=3)
-phases = rules.TwoPhase(forward=60.0, target=60.0, settle=10.0, test=60.0)
+phases = rules.TwoPhase(forward=30.0, target=30.0, settle=5.0, test=30.0)
 learner = Learner(network, rules.Measured(phases=phases))
 survey = learner.survey(task(8), tune=True)
 placed = {name: learner.weights(name) for name in ("in->mid", "mid->out", "out->mid")}
-learner.fit(task(6, seed=1), batch=2)
+learner.fit(task(4, seed=1), batch=2)
 answers = learner.answers(task(3, seed=2))["out"]
 learned = {name: learner.weights(name) for name in placed}
 if ranks.is_root:
