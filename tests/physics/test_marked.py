@@ -372,6 +372,38 @@ def test_teachers_that_the_model_names(h):
     assert seen[trace][-1, 2] < seen[trace][590, 2] - 2.0 or seen[trace][-1, 2] < -2.0
 
 
+def test_trials_within_a_run_of_netpynes_own(h):
+    """Under runSimWithIntervalFunc each interval is a trial, and NetPyNE's raster has the spikes of all of them."""
+    from netpyne import sim
+    from netpyne_model import parameters, task
+
+    from segdend_plugin import rules
+    from segdend_plugin.hosts.netpyne import create
+    from segdend_plugin.learner import Learner
+
+    net, config = parameters()
+    net.popParams["in"] = {"cellModel": "SegDendInput", "numCells": 12}
+    learner = Learner(create(net, config, seed=3), rules.Measured(phases=phases()))
+    examples = task(8)
+    learner.survey(examples, tune=True)
+    before = learner.weights("in->mid").copy()
+    length, outcomes = phases().trial(learner.graph, examples.stimuli([0])[0], 0, taught=True).end * 0.1, []
+    sim.cfg.duration = 4 * length
+
+    def step(time):
+        if time > length:
+            outcomes.append(learner.end_trial())
+        if time < 3.5 * length:
+            learner.begin_trial(examples.stimuli([len(outcomes)])[0])
+
+    sim.runSimWithIntervalFunc(length, step)
+    sim.gatherData()
+    assert [outcome.example for outcome in outcomes] == [0, 1, 2]
+    assert (learner.weights("in->mid") != before).any()
+    times = np.array(sim.allSimData["spkt"])
+    assert all(((times > k * length) & (times <= (k + 1) * length)).any() for k in (1, 2, 3))
+
+
 def test_plateaus_are_read_where_the_rule_says(h):
     elsewhere = {"plast": {"mech": "SegDend", "params": {"role": "feedback", "sec": "dend", "loc": 0.3}}}
     tuft = Trace("mid", "potential", Place(of="out->mid"))
