@@ -334,6 +334,12 @@ def test_cells_of_the_model_are_driven_through_its_netstims(h, ranks):
     assert heard[True] > 3 * heard[False]
     noise = [stim["hObj"] for cell in sim.net.cells for stim in cell.stims if stim["source"] == "noise"]
     assert {1000.0 / stim.interval for stim in noise} == {20.0}
+    recorder, times, heard = h.NetCon(noise[0], None), h.Vector(), []
+    recorder.record(times)
+    for example in (0, 1, 0):
+        learner.present(task(1).stimuli([0])[0], taught=True, example=example)
+        heard.append(np.array(times).tolist())
+    assert heard[0] == heard[2] != heard[1]  # noise has streams of its own in every example
     learner.answers(task(1))
     drives = [stim["hObj"] for cell in sim.net.cells for stim in cell.stims if stim["source"] == "drive"]
     np.testing.assert_allclose([1000.0 / stim.interval for stim in drives], 60.0)
