@@ -111,7 +111,8 @@ def learning(trials: int) -> dict[str, Task]:
     ]
     phases = rules.TwoPhase(forward=DURATION / 2, target=DURATION / 2, settle=50.0, jitter=False)
     network = attach(populations, sets)
-    for name, onto in (("hidden", "forward"), ("output", "readout")):  # as a survey would; steps so small that spikes stay
+    # as a survey would do, with steps so small that spikes stay what they are
+    for name, onto in (("hidden", "forward"), ("output", "readout")):
         curve = np.array([0.0, 1.0]), np.array([0.0, 0.05])
         scales = {"unit": 1.0, "noise": 1.0, "taught": 0.05, "steps": {onto: 1e-9}}
         network.cells[name].operate(OperatingPoint(*curve, middle=0.5, peak=0.05, per_drive=1.0, **scales))

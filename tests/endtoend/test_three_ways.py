@@ -93,7 +93,8 @@ def described(images, tmp_path_factory):
         "training.epochs": 2,
     }
     said = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    done = subprocess.run([sys.executable, "-m", "segdend_plugin", "train", *said, "--out", out], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "segdend_plugin", "train", *said, "--out", out]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads((out / "summary.json").read_text())["weights_sha256"]
 
