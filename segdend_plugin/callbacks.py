@@ -17,7 +17,7 @@ from segdend_plugin.examiner import check_whole
 from segdend_plugin.model.graph import Graph
 from segdend_plugin.model.outcome import Outcome
 from segdend_plugin.model.places import SOMA, Place
-from segdend_plugin.model.state import write_whole
+from segdend_plugin.model.state import write_result
 from segdend_plugin.model.wants import Average, Quantity, Trace, Want
 from segdend_plugin.types import Array
 
@@ -383,12 +383,7 @@ class Record(Watch):
                 file[f"examples/{example}/values"] = values
                 if example in self.millivolts:
                     file[f"examples/{example}/millivolts"] = self.millivolts[example]
-        try:
-            write_whole(Path(path), content.getvalue())
-        except OSError as error:
-            raise ConfigError(
-                f"Record.save: {str(path)!r} cannot be written ({error.strerror}): give another path."
-            ) from None
+        write_result(Path(path), content.getvalue())
 
 
 def is_due(learner: Learner, outcomes: Sequence[Outcome], every: int) -> bool:

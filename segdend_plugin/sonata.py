@@ -16,7 +16,7 @@ import numpy as np
 from segdend_plugin.callbacks import Record
 from segdend_plugin.errors import ConfigError
 from segdend_plugin.examiner import Examiner
-from segdend_plugin.model.state import write_whole
+from segdend_plugin.model.state import write_result
 from segdend_plugin.model.wants import Trace
 from segdend_plugin.types import Array, Integers
 
@@ -58,8 +58,8 @@ def write_edges(learner: Examiner, path: str | Path) -> None:
                 _edges(group, (source, pre[mine] - first), (c.post, post[mine]), weights[mine], number)
                 first += size
     if network.ranks.is_root:
-        _write(Path(path), content.getvalue())
-        _write(Path(path).with_suffix(".csv"), types.encode())
+        write_result(Path(path), content.getvalue())
+        write_result(Path(path).with_suffix(".csv"), types.encode())
 
 
 def _edges(
@@ -115,7 +115,7 @@ def write_spikes(records: Sequence[Record], path: str | Path) -> None:
             group["timestamps"].attrs["units"] = "ms"
         file["examples/numbers"], file["examples/begins"] = np.array(numbers), np.array(list(begins.values()))
     if records[0].is_root:
-        _write(Path(path), content.getvalue())
+        write_result(Path(path), content.getvalue())
 
 
 def _begins(values: Mapping[int, Array], dt: float) -> dict[int, float]:
@@ -137,10 +137,3 @@ def _spikes(one: Record, begins: Mapping[int, float]) -> tuple[Array, Integers]:
 
 def _sign(file: h5py.File) -> None:
     file.attrs["magic"], file.attrs["version"] = np.uint32(_MAGIC), np.array(_VERSION, dtype=np.uint32)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be written ({error.strerror}): give another path.") from None

@@ -155,6 +155,11 @@ def mismatch(
             return f"{which} has the source {int(netcon.srcgid())}, which is to be a cell of {one.pre!r}: correct it."
         if netcon.syn() is None or post not in here:
             return f"{which} reaches no cell of {one.post!r} on this rank: give it where its target is."
+        if one.role == "feedback" and not hasattr(netcon.syn(), "get_segment"):
+            return (
+                f"{which} reaches an artificial cell, without a membrane where plateaus could be read: let "
+                f"{one.post!r} be an input or an output, or give the set role='fixed'."
+            )
         if not 0 <= one.index < netcon.wcnt():
             return f"{which} has {int(netcon.wcnt())} weights, none of number {one.index}: give another index."
     return None

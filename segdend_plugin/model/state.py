@@ -187,6 +187,14 @@ def write_whole(path: Path, content: bytes, *, keep: bool = False) -> None:
         raise
 
 
+def write_result(path: Path, content: bytes) -> None:
+    """Write a file that a user has asked for as :func:`write_whole` does, or raise ConfigError."""
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be written ({error.strerror}): give another path.") from None
+
+
 def append(path: Path, content: bytes) -> None:
     """Add to a file, which is then as safe as what :func:`write_whole` writes; what stood there stays as it is."""
     with path.open("ab") as file:

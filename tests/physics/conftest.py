@@ -227,19 +227,24 @@ def drive(build, spikes):
     return run
 
 
-@pytest.fixture
-def h(ranks):
-    """NEURON, with no network of another test."""
+def clear(ranks):
+    """Leave no network of another test, nor cells of theirs that NetPyNE keeps: channels refuse CVode."""
+    from netpyne import sim
+
     from segdend_plugin.engine.session import session
 
-    session().close()  # networks of other tests, and cells of theirs that NetPyNE keeps: channels refuse CVode
-    from netpyne import sim
-    from neuron import h
-
+    session().close()
     sim.net = None
     gc.collect()
-    yield h
-    session().close()
-    gc.collect()
     ranks.pc.gid_clear()
+
+
+@pytest.fixture
+def h(ranks):
+    """NEURON as a new process finds it."""
+    from neuron import h
+
+    clear(ranks)
+    yield h
+    clear(ranks)
     h.dt, h.celsius = 1.0, 6.3

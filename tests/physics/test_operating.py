@@ -1,6 +1,5 @@
 """Operating points that are measured in a running model, and the weights that are placed there."""
 
-import gc
 import sys
 from pathlib import Path
 
@@ -15,31 +14,21 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 
 @pytest.fixture
-def built(ranks):
+def built(h):
     """Return a function that builds a learner on the NetPyNE model of the tests, with changes to it."""
-    from netpyne import sim
     from netpyne_model import parameters
 
     from segdend_plugin import rules
-    from segdend_plugin.engine.session import session
     from segdend_plugin.hosts.netpyne import create
     from segdend_plugin.learner import Learner
 
-    def clear():
-        session().close()
-        sim.net = None
-        gc.collect()
-        ranks.pc.gid_clear()
-
     def build(change=lambda net: None, **options):
-        clear()
         net, config = parameters(**options)
         change(net)
         phases = rules.TwoPhase(forward=100.0, target=100.0, settle=20.0, test=100.0, jitter=False)
         return Learner(create(net, config, seed=3), rules.Measured(phases=phases))
 
-    yield build
-    clear()
+    return build
 
 
 def task(n=8):

@@ -278,8 +278,8 @@ class OwnCells(Cells):
                 synapse = one.netcons[k].syn()
                 if not hasattr(synapse, "get_segment"):
                     raise ConfigError(
-                        f"population {self.name!r}: {one.connections.name!r} reaches {synapse.hname()}, an artificial "
-                        "cell without a membrane, of which no potential can be read: let it be an input or an output."
+                        f"population {self.name!r}: {synapse.hname()} is an artificial cell, without a membrane whose "
+                        "potential could be read: read something else."
                     )
                 segment = synapse.get_segment()
                 if segment is not None and segment not in found:
